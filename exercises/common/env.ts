@@ -1,0 +1,89 @@
+import { fileURLToPath } from "node:url";
+import { config } from "dotenv";
+import { levels } from "pino";
+
+/** What the environment says; with no `baseURL`, the stand-in answers. */
+export interface Settings {
+  apiKey: string | undefined;
+  baseURL: string | undefined;
+  model: string | undefined;
+  logLevel: string;
+}
+
+/** An error that knows its cure: `hint` says what to change. */
+export class Failure extends Error {
+  readonly code: string;
+  readonly hint: string;
+
+  constructor(code: string, message: string, hint: string) {
+    super(message);
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+/**
+ * Reads the settings from environment variables; an empty one counts as unset.
+ *
+ * The default model is the one OpenAI names as the successor of gpt-4o and
+ * gpt-4.1, large and mini, which it withdraws on 14 January 2027.
+ */
+export function readSettings(env: NodeJS.ProcessEnv): Settings {
+  const read = (name: string) => env[name]?.trim() || undefined;
+  const apiKey = read("OPENAI_API_KEY");
+  const openAI = apiKey !== undefined && read("OPENAI_BASE_URL") === undefined;
+  return {
+    apiKey,
+    baseURL: openAI ? "https://api.openai.com/v1" : read("OPENAI_BASE_URL"),
+    model: read("OPENAI_MODEL") ?? (openAI ? "gpt-6-luna" : undefined),
+    logLevel: read("LOG_LEVEL")?.toLowerCase() ?? "info",
+  };
+}
+
+// Set but empty, a variable would keep dotenv from filling it.
+for (const [name, value] of Object.entries(process.env)) {
+  if (value?.trim() === "") delete process.env[name];
+}
+const file = config({
+  path: fileURLToPath(new URL("../../.env", import.meta.url)),
+  quiet: true,
+});
+
+/** The settings of this run: the environment's, then those of `.env`. */
+export const settings = readSettings(process.env);
+
+/** The values that LOG_LEVEL may have: pino's. */
+export const LOG_LEVELS = [...Object.values(levels.labels), "silent"];
+
+/** Throws a `Failure` that names the first variable that cannot work. */
+export function checkSettings({ apiKey, baseURL, logLevel }: Settings): void {
+  const check = (valid: boolean, message: string, hint: string) => {
+    if (!valid) throw new Failure("invalid_setting", message, hint);
+  };
+  check(
+    !file.error || file.error.code === "ENOENT",
+    `.env cannot be read: ${file.error?.message}`,
+    "Make .env a text file that you may read.",
+  );
+  check(
+    LOG_LEVELS.includes(logLevel),
+    `LOG_LEVEL knows no "${logLevel}".`,
+    `Set LOG_LEVEL to one of ${LOG_LEVELS.join(", ")}.`,
+  );
+  check(
+    /^[\x21-\x7e]*$/.test(apiKey ?? ""),
+    "OPENAI_API_KEY holds a character that no HTTP header can carry in a key.",
+    "Set OPENAI_API_KEY to the bare key: no curly quotes, spaces or accents.",
+  );
+  const url = URL.canParse(baseURL ?? "") ? new URL(baseURL ?? "") : undefined;
+  check(
+    baseURL === undefined || /^https?:$/.test(url?.protocol ?? ""),
+    "OPENAI_BASE_URL is no http(s) URL.",
+    "Write OPENAI_BASE_URL like this: http://localhost:11434/v1",
+  );
+  check(
+    !(url?.username || url?.password || url?.search || url?.hash),
+    "OPENAI_BASE_URL holds a user name, a password, a ? or a #.",
+    "Set OPENAI_BASE_URL to the address alone, and OPENAI_API_KEY to the key.",
+  );
+}
