@@ -1,0 +1,112 @@
+/** The stand-in's name, where a provider has the model's. */
+export const OFFLINE_MODEL = "offline-stand-in";
+
+const ANSWERS = new Map([
+  [
+    "What's the best time of year to visit Japan?",
+    "Spring (March-May) is ideal for cherry blossoms. Autumn (September-November) offers beautiful foliage and mild weather. Both seasons have comfortable temperatures and fewer typhoons than summer.",
+  ],
+  [
+    "Can you suggest a 3-day itinerary for Tokyo?",
+    "Day 1: Explore Shibuya crossing and Harajuku street fashion. Day 2: Visit Senso-ji temple in Asakusa, then Akihabara for electronics. Day 3: Day trip to Kamakura for the Great Buddha and coastal views.",
+  ],
+]);
+
+const ROLES = ["system", "developer", "user", "assistant", "tool", "function"];
+
+/**
+ * Stands in for a provider: a `fetch` that answers chat completions with no
+ * network and no model, and refuses what the API refuses. The answer to any
+ * question but the two above is the list it received. Its tokens are words and
+ * punctuation marks.
+ */
+export async function offlineFetch(
+  _url: unknown,
+  init?: { body?: unknown },
+): Promise<Response> {
+  const request = JSON.parse(String(init?.body)) as Record<string, unknown>;
+  const error = findError(request);
+  if (error) return Response.json({ error }, { status: 400 });
+
+  const { max_completion_tokens, max_tokens, messages } = request;
+  const received = (messages as Record<string, unknown>[]).map((message) => ({
+    role: message["role"],
+    text: readText(message["content"]) ?? "",
+  }));
+  const reply = replyTo(received);
+  const tokens = tokenize(reply);
+  const limit = Number(max_completion_tokens ?? max_tokens ?? Infinity);
+  const last = tokens.length > limit ? tokens[limit - 1] : undefined;
+  const prompt_tokens = received.flatMap(({ text }) => tokenize(text)).length;
+  const completion_tokens = Math.min(tokens.length, limit);
+  const total_tokens = prompt_tokens + completion_tokens;
+  const content = last ? reply.slice(0, last.index + last[0].length) : reply;
+  return Response.json({
+    id: "chatcmpl-offline",
+    object: "chat.completion",
+    created: Math.floor(Date.now() / 1000),
+    model: OFFLINE_MODEL,
+    choices: [
+      {
+        index: 0,
+        message: { role: "assistant", content },
+        finish_reason: last ? "length" : "stop",
+      },
+    ],
+    usage: { prompt_tokens, completion_tokens, total_tokens },
+  });
+}
+
+function replyTo(messages: { role: unknown; text: string }[]): string {
+  const list = messages.map(
+    ({ role, text }, index) => `${index + 1}. ${role}: ${text}`,
+  );
+  const intro =
+    "I am a stand-in, not a model, so I cannot answer that. All I have is what this call sent me:";
+  const question = messages.at(-1)?.text ?? "";
+  return ANSWERS.get(question) ?? [intro, ...list].join("\n");
+}
+
+/** The API's `error` for the first thing in a request that it would refuse. */
+function findError(request: Record<string, unknown>) {
+  const error = (param: string, rule: string) => ({
+    message: `Invalid '${param}': it must be ${rule}.`,
+    type: "invalid_request_error",
+    param,
+    code: "invalid_value",
+  });
+
+  const { messages, temperature } = request;
+  if (!Array.isArray(messages) || messages.length === 0)
+    return error("messages", "a list of one message or more");
+  for (const [index, message] of messages.entries()) {
+    const { role, content } = Object(message) as Record<string, unknown>;
+    if (!ROLES.some((known) => known === role))
+      return error(`messages[${index}].role`, `one of ${ROLES.join(", ")}`);
+    if (readText(content) === undefined)
+      return error(`messages[${index}].content`, "text");
+  }
+  const inRange = Number(temperature) >= 0 && Number(temperature) <= 2;
+  if (temperature != null && !(typeof temperature === "number" && inRange))
+    return error("temperature", "a number from 0 to 2");
+  for (const name of ["max_tokens", "max_completion_tokens"]) {
+    const limit = request[name];
+    if (limit != null && !(Number.isInteger(limit) && Number(limit) > 0))
+      return error(name, "a positive whole number");
+  }
+  return undefined;
+}
+
+/** The text of a message's content, a string or a list of text parts. */
+function readText(content: unknown): string | undefined {
+  if (typeof content === "string") return content;
+  if (!Array.isArray(content)) return undefined;
+  const texts: unknown[] = content.map((part) => Object(part).text);
+  return texts.every((text) => typeof text === "string")
+    ? texts.join("")
+    : undefined;
+}
+
+function tokenize(text: string): RegExpExecArray[] {
+  return [...text.matchAll(/[\p{L}\p{M}\p{N}_]+|[^\p{L}\p{M}\p{N}_\s]/gu)];
+}
