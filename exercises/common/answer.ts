@@ -1,0 +1,87 @@
+import type OpenAI from "openai";
+import { Failure } from "./env.ts";
+import type { Complaint } from "./parameters.ts";
+
+/** Parses JSON; undefined where `text` is none. */
+export function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether an answer is a chat completion: it holds a message to read. */
+export function isCompletion(text: string): boolean {
+  const { choices } = Object(parse(text)) as Partial<OpenAI.ChatCompletion>;
+  const message: unknown = choices?.[0]?.message;
+  return typeof message === "object" && message !== null;
+}
+
+/**
+ * What a server complains of, in an answer of any shape: `{error}` as in the
+ * API, `{detail}` (FastAPI), a flat object (older vLLM), lists of these, an
+ * error passed on in `metadata.raw` (OpenRouter), plain text, an HTML title.
+ */
+export function complaintsIn(text: string): Complaint[] {
+  const body = parse(text);
+  if (body !== undefined) return complaintsOf(body);
+  if (!/^\s*</.test(text)) return complaintsOf(text);
+  return complaintsOf(/<title[^>]*>([^<]*)/i.exec(text)?.[1]);
+}
+
+function complaintsOf(body: unknown): Complaint[] {
+  if (typeof body === "string") return body.trim() ? [{ message: body }] : [];
+  if (Array.isArray(body)) return body.flatMap(complaintsOf);
+  const { error, errors, detail, message, msg, type, code, param, ...rest } =
+    Object(body) as Record<string, unknown>;
+  const words = [message, msg, detail, error, errors].filter(Boolean);
+  const inner = words.find((word) => typeof word === "object") ?? words[0];
+  if (inner === undefined) return [];
+
+  const path = [rest["loc"] ?? []].flat().map(String);
+  const { raw } = Object(rest["metadata"]) as { raw?: unknown };
+  return complaintsOf(inner)
+    .map((complaint): Complaint => ({
+      message: [...path, complaint.message].join(": "),
+      type: complaint.type ?? toText(type),
+      code: complaint.code ?? toText(code),
+      param: complaint.param ?? toText(param) ?? path.at(-1),
+    }))
+    .concat(typeof raw === "string" ? complaintsIn(raw) : []);
+}
+
+function toText(fact: unknown): string | undefined {
+  const isText = typeof fact === "string" || typeof fact === "number";
+  return isText ? String(fact) : undefined;
+}
+
+/**
+ * The text of a reply. Throws a `Failure` where there is none: a filter or the
+ * model itself held it back, or MAX_TOKENS was spent before it began.
+ */
+export function contentOf({ choices, usage }: OpenAI.ChatCompletion): string {
+  const { message, finish_reason } = choices[0] ?? {};
+  const reword = "Reword SYSTEM_PROMPT, QUESTION or FOLLOW_UP in the exercise.";
+  if (finish_reason === "content_filter") {
+    const words = "The provider's content filter stopped the reply.";
+    throw new Failure("content_filter", words, reword);
+  }
+  const content: unknown = message?.content;
+  if (typeof content === "string" && content.trim()) return content;
+  if (message?.refusal) throw new Failure("refusal", message.refusal, reword);
+
+  if (finish_reason === "length") {
+    const spent = usage?.completion_tokens_details?.reasoning_tokens;
+    throw new Failure(
+      "empty_reply",
+      `The reply is empty: MAX_TOKENS was spent ${spent ? `on ${spent} tokens of reasoning` : "before any text came"}.`,
+      "Raise MAX_TOKENS in the exercise, or set OPENAI_MODEL to another model.",
+    );
+  }
+  throw new Failure(
+    "empty_reply",
+    "The reply holds no text.",
+    "Run it again, or set OPENAI_MODEL to another model.",
+  );
+}

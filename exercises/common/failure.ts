@@ -1,0 +1,101 @@
+import OpenAI from "openai";
+import { Failure, settings } from "./env.ts";
+import { hideKey, logger } from "./logger.ts";
+
+/** Logs what went wrong and what to do, in one fatal line; exits with status 1. */
+export function fail(error: unknown): never {
+  const { err, message, hint } = explain(error);
+  const showStack = logger.isLevelEnabled("debug") && error instanceof Error;
+  // The key is hidden before the cut, which could leave half of it.
+  const words = hideKey(message).replace(/\s+/g, " ").trim();
+  logger.fatal(
+    { err: showStack ? { ...err, stack: error.stack } : err, hint },
+    words.length > 500 ? `${words.slice(0, 500)} …` : words,
+  );
+  process.exit(1);
+}
+
+/** The facts of any error, those there are, its words, and what to do. */
+export function explain(error: unknown): {
+  err: object;
+  message: string;
+  hint: string;
+} {
+  if (!(error instanceof Error)) return explain(new Error(String(error)));
+  const type = error.constructor.name;
+  if (error instanceof Failure) {
+    const { code, message, hint } = error;
+    return { err: { type, code }, message, hint };
+  }
+  if (error instanceof OpenAI.APIConnectionError) {
+    const { code, message } = rootCause(error);
+    return { err: { type, code }, message, hint: hintFor(code, message) };
+  }
+  if (error instanceof OpenAI.APIError) {
+    const { status } = error;
+    const code = error.code ?? undefined;
+    const param = error.param ?? undefined;
+    const request_id = error.requestID ?? undefined;
+    const message = error.message.replace(/^\d+ /, "");
+    return {
+      err: { type: error.type ?? type, status, code, param, request_id },
+      message,
+      hint: hintFor(status, code, param, message),
+    };
+  }
+  return {
+    err: { type },
+    message: `${type}: ${error.message}`,
+    hint: "Undo your last edit; LOG_LEVEL=debug shows the line that failed.",
+  };
+}
+
+/** The first cause: what the SDK and fetch throw says only that it failed. */
+function rootCause(error: Error): { message: string; code?: string } {
+  const cause: unknown =
+    error instanceof AggregateError ? error.errors[0] : error.cause;
+  if (cause instanceof Error) return rootCause(cause);
+  const { code } = error as NodeJS.ErrnoException;
+  return { message: error.message, ...(code && { code }) };
+}
+
+/** What to do about an answer's status, code, param and message, or about a connection's code and message. */
+function hintFor(...facts: unknown[]): string {
+  const is = (pattern: RegExp) => pattern.test(facts.join(" "));
+  const { apiKey, baseURL } = settings;
+
+  if (is(/^401/))
+    return `Set OPENAI_API_KEY in .env to a key that ${baseURL} accepts${apiKey ? "" : ": it is not set"}.`;
+  if (is(/^(402|429).*(quota|billing|credit|balance)/is))
+    return "Add credit to the account of OPENAI_API_KEY, or set another key.";
+  if (is(/^403/))
+    return "Set OPENAI_API_KEY to a key that may use this model, or OPENAI_MODEL to one that it may use.";
+  if (is(/^429/))
+    return "Too many calls in a short time: wait a minute and run it again.";
+  if (is(/^404.*(model|deployment)|model_not_found|^4\d\d \S* model /is))
+    return `Set OPENAI_MODEL in .env to a model that ${baseURL} has.`;
+  if (is(/^40[45]|no_completion/))
+    return `Correct OPENAI_BASE_URL in .env, now ${baseURL}: most servers' ends in /v1.`;
+  if (is(/^4.*(context length|context window|too long)/is))
+    return "Shorten the messages, or lower MAX_TOKENS, in the exercise.";
+  if (is(/^4.*\btemperature\b/is)) return "Change TEMPERATURE in the exercise.";
+  if (is(/^4.*\bmax_(completion_)?tokens\b/is))
+    return "Change MAX_TOKENS in the exercise.";
+  if (is(/^4/))
+    return "Change what the message names: SYSTEM_PROMPT, QUESTION, FOLLOW_UP, TEMPERATURE or MAX_TOKENS, in the exercise.";
+  if (is(/^5/))
+    return "The server failed: run it again in a minute, or set OPENAI_MODEL to another model.";
+  if (is(/^\d/)) return "Run it again, or set OPENAI_MODEL to another model.";
+
+  if (is(/^ECONNREFUSED/))
+    return `Start the server at ${baseURL}, or correct OPENAI_BASE_URL in .env: nothing listens there.`;
+  if (is(/^(ENOTFOUND|EAI_)/))
+    return "Check your network, and the host name in OPENAI_BASE_URL if you set it.";
+  if (is(/^\w*(CERT|SIGNED|ISSUER)/))
+    return "Correct OPENAI_BASE_URL, or set NODE_EXTRA_CA_CERTS to the file of an authority to trust.";
+  if (is(/^(EPROTO|ERR_SSL|ERR_TLS)/))
+    return "Start OPENAI_BASE_URL with http:// instead of https://.";
+  if (is(/timed? ?out/i))
+    return "Run it again, lower MAX_TOKENS, or set OPENAI_MODEL to a faster model.";
+  return "Check your network and OPENAI_BASE_URL, and run it again.";
+}

@@ -1,0 +1,95 @@
+import OpenAI from "openai";
+import { checkSettings, Failure, settings } from "./env.ts";
+import { logger } from "./logger.ts";
+import { OFFLINE_MODEL, offlineFetch } from "./offline.ts";
+import {
+  respell,
+  spell,
+  type ParameterName,
+  type Parameters,
+} from "./parameters.ts";
+import { respellingFetch } from "./transport.ts";
+
+/** A provider, ready to be asked. */
+export interface Provider {
+  client: OpenAI;
+  model: string;
+  /** Spells the temperature and the limit (in tokens) as this provider takes them, as far as is known. */
+  parameters: (temperature: number, maxTokens: number) => Parameters;
+}
+
+/**
+ * Makes the client for the provider that the settings name, or for the offline stand-in where they
+ * name none, and logs which one answers. Throws a `Failure` where a setting cannot work.
+ */
+export async function connect(): Promise<Provider> {
+  checkSettings(settings);
+  const { apiKey } = settings;
+  const offline = settings.baseURL === undefined;
+  const baseURL = settings.baseURL ?? "http://offline.invalid/v1";
+  const refused: ParameterName[] = [];
+  const client = new OpenAI({
+    baseURL,
+    // The SDK insists on a key; a server that needs none is sent no header for it.
+    apiKey: apiKey ?? "none",
+    defaultHeaders: apiKey === undefined ? { Authorization: null } : {},
+    fetch: respellingFetch(offline ? offlineFetch : fetch, refused),
+    logger: {
+      error: relay("error"),
+      warn: relay("warn"),
+      info: relay("info"),
+      debug: relay("debug"),
+    },
+    logLevel: "debug",
+  });
+
+  const model = offline ? OFFLINE_MODEL : settings.model;
+  if (model === undefined) throw await missingModel(client);
+  if (offline) {
+    logger.warn(
+      { provider: "offline", model },
+      "No provider is set, so no model answers: this is the offline stand-in. To ask a model, set OPENAI_API_KEY in .env",
+    );
+  } else {
+    logger.info(
+      { provider: baseURL, model },
+      `${model} answers, at ${baseURL}`,
+    );
+  }
+
+  const parameters = (temperature: number, maxTokens: number) =>
+    refused.reduce<Parameters>(
+      (spelt, name, index) =>
+        respell(spelt, name, refused.slice(0, index)) ?? spelt,
+      spell(baseURL, temperature, maxTokens),
+    );
+  return { client, model, parameters };
+}
+
+/** The SDK's logger calls put the text first; pino wants it last. */
+function relay(level: "error" | "warn" | "info" | "debug") {
+  return (text: string, details?: unknown) => {
+    // Its retries are the one thing said at "info" that a person who waits must see.
+    const shown =
+      level !== "info" ? level : text.includes("retrying") ? "warn" : "debug";
+    logger[shown]({ details }, text);
+  };
+}
+
+async function missingModel(client: OpenAI): Promise<Failure> {
+  let listed = "lists none";
+  try {
+    const { data } = await client.models.list({ maxRetries: 0 });
+    if (data.length > 0) {
+      const names = data.slice(0, 10).map(({ id }) => id);
+      listed = `lists ${names.join(", ")}${data.length > names.length ? ` and ${data.length - names.length} more` : ""}`;
+    }
+  } catch (error) {
+    listed = `does not list any (${error instanceof Error ? error.message : String(error)})`;
+  }
+  return new Failure(
+    "missing_model",
+    "OPENAI_MODEL is not set, and OPENAI_BASE_URL needs it.",
+    `Set OPENAI_MODEL in .env to a model of ${client.baseURL}, which ${listed}.`,
+  );
+}
