@@ -7,15 +7,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type OpenAI from "openai";
-import { onTestFinished } from "vitest";
+import { afterAll } from "vitest";
 
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 export const LESSON = "exercises/01_llm_basics/01_chat_completion.ts";
 
+const cleanups: (() => void)[] = [];
+afterAll(() => cleanups.forEach((cleanup) => cleanup()));
+
 /** A copy of the project, without the `.env` that this machine may have. */
 export function copyProject(): string {
   const folder = fs.mkdtempSync(join(tmpdir(), "llm-basics-"));
-  onTestFinished(() => fs.rmSync(folder, { recursive: true, force: true }));
+  cleanups.push(() => fs.rmSync(folder, { recursive: true, force: true }));
   for (const entry of ["package.json", "exercises"]) {
     fs.cpSync(join(ROOT, entry), join(folder, entry), { recursive: true });
   }
@@ -59,7 +62,7 @@ interface RunOptions {
   folder?: string;
   cwd?: string;
   /** Called with each piece of stdout. */
-  onOutput?: (child: ReturnType<typeof spawn>) => void;
+  onOutput?: (child: ReturnType<typeof spawn>, piece: string) => void;
 }
 
 /** Runs the real script as a process, in an environment of its own. */
@@ -82,7 +85,7 @@ export async function run(options: RunOptions = {}): Promise<Result> {
   child.stdout.setEncoding("utf8").on("data", (piece: string) => {
     stdout += piece;
     lastOutput = performance.now();
-    options.onOutput?.(child);
+    options.onOutput?.(child, piece);
   });
   child.stderr.setEncoding("utf8").on("data", (piece) => (stderr += piece));
   const [status, signal] = await once(child, "close");
@@ -111,6 +114,7 @@ export interface Call {
   headers: http.IncomingHttpHeaders;
   body: Body;
 }
+export const LATER = Symbol("answered by the handler, or never");
 type Handler = (
   call: Call,
   index: number,
@@ -119,7 +123,7 @@ type Handler = (
 
 /**
  * Starts a server on 127.0.0.1 that notes each call. What the handler returns
- * is sent as JSON (a string as it is); undefined means that the handler answers.
+ * is sent, as JSON where it is no string; LATER leaves it to the handler.
  */
 export async function serve(handler: Handler) {
   const calls: Call[] = [];
@@ -130,7 +134,7 @@ export async function serve(handler: Handler) {
     const body = (text === "" ? {} : JSON.parse(text)) as Body;
     calls.push({ method, path, headers, body });
     const answer = handler(calls.at(-1)!, calls.length - 1, response);
-    if (answer === undefined) return;
+    if (answer === LATER) return;
     if (typeof answer === "string") response.end(answer);
     else {
       response.setHeader("content-type", "application/json");
@@ -139,7 +143,7 @@ export async function serve(handler: Handler) {
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  onTestFinished(() => {
+  cleanups.push(() => {
     server.closeAllConnections();
     server.close();
   });

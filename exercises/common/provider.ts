@@ -80,12 +80,12 @@ async function missingModel(client: OpenAI): Promise<Failure> {
   let listed = "lists none";
   try {
     const { data } = await client.models.list({ maxRetries: 0 });
-    if (data.length > 0) {
-      const names = data.slice(0, 10).map(({ id }) => id);
-      listed = `lists ${names.join(", ")}${data.length > names.length ? ` and ${data.length - names.length} more` : ""}`;
-    }
+    const names = data.slice(0, 10).map(({ id }) => id);
+    const more = data.length - names.length;
+    if (more > 0) names.push(`and ${more} more`);
+    if (names.length > 0) listed = `lists ${names.join(", ")}`;
   } catch (error) {
-    listed = `does not list any (${error instanceof Error ? error.message : String(error)})`;
+    if (error instanceof OpenAI.APIError) listed += ` (${error.message})`;
   }
   return new Failure(
     "missing_model",
