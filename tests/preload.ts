@@ -6,7 +6,8 @@ import dns from "node:dns";
 const speed = Number(process.env["TEST_SPEED"] ?? 20);
 const { setTimeout, setInterval } = globalThis;
 const hurry = (timer: typeof setTimeout | typeof setInterval) =>
-  ((callback: () => void, ms = 0) => timer(callback, ms / speed)) as never;
+  ((callback: () => void, ms = 0, ...rest: []) =>
+    timer(callback, ms / speed, ...rest)) as never;
 globalThis.setTimeout = hurry(setTimeout);
 globalThis.setInterval = hurry(setInterval);
 
