@@ -22,7 +22,7 @@ function expectOfflineConversation({ stdout, stderr, status, lines }: Result) {
   expect(status).toBe(0);
   expect(lines).toHaveLength(stdout.trimEnd().split("\n").length);
   expect(lines[0]).toMatchObject({ level: 40, provider: "offline" });
-  expect(lines[0]?.msg).toMatch(/no model answers/);
+  expect(lines[0]?.msg).toMatch(/No model answers/);
   expect(lines.slice(1).map(({ part, level }) => [part, level])).toEqual([
     ["single-turn", 30],
     ["single-turn", 30],

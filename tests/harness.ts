@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import * as http from "node:http";
@@ -61,6 +61,8 @@ interface RunOptions {
   env?: Record<string, string>;
   folder?: string;
   cwd?: string;
+  /** The columns of the terminal that stdout leads to, 0 for an unknown number; a pipe without it. */
+  columns?: number;
   /** Called with each piece of stdout. */
   onOutput?: (child: ReturnType<typeof spawn>, piece: string) => void;
 }
@@ -70,15 +72,16 @@ export async function run(options: RunOptions = {}): Promise<Result> {
   const folder = options.folder ?? copyProject();
   const loader = ["--import", import.meta.resolve("tsx")];
   const preload = ["--import", new URL("preload.ts", import.meta.url).href];
-  const child = spawn(
-    process.execPath,
-    [...loader, ...preload, join(folder, LESSON)],
-    {
-      cwd: options.cwd ?? folder,
-      env: { ...bareEnvironment(), ...options.env },
-      stdio: ["ignore", "pipe", "pipe"],
-    },
-  );
+  const script = [...loader, ...preload, join(folder, LESSON)];
+  const [command, args] =
+    options.columns === undefined
+      ? [process.execPath, script]
+      : inTerminal([process.execPath, ...script], options.columns);
+  const child = spawn(command, args, {
+    cwd: options.cwd ?? folder,
+    env: { ...bareEnvironment(), ...options.env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let stdout = "";
   let stderr = "";
   let lastOutput = 0;
@@ -95,6 +98,20 @@ export async function run(options: RunOptions = {}): Promise<Result> {
     .filter((line) => line.startsWith("{"))
     .map((line) => JSON.parse(line) as Line);
   return { stdout, stderr, status, signal, lines, lingered };
+}
+
+/** Whether this machine has the `script` of util-linux, which lends a terminal. */
+export const hasTerminal = /util-linux/.test(
+  spawnSync("script", ["--version"], { encoding: "utf8" }).stdout ?? "",
+);
+
+function inTerminal(
+  command: string[],
+  columns: number,
+): [command: string, args: string[]] {
+  const quoted = command.map((word) => `'${word}'`).join(" ");
+  const line = `stty cols ${columns}; exec ${quoted}`;
+  return ["script", ["-qefc", line, "/dev/null"]];
 }
 
 /** PATH and HOME, and what Windows cannot do without. */

@@ -14,13 +14,14 @@ import { respellingFetch } from "./transport.ts";
 export interface Provider {
   client: OpenAI;
   model: string;
-  /** Spells the temperature and the limit (in tokens) as this provider takes them, as far as is known. */
+  /** Spells the temperature and the limit, in tokens, as it takes them. */
   parameters: (temperature: number, maxTokens: number) => Parameters;
 }
 
 /**
- * Makes the client for the provider that the settings name, or for the offline stand-in where they
- * name none, and logs which one answers. Throws a `Failure` where a setting cannot work.
+ * Makes a client for the provider that the settings name, or for the stand-in
+ * where they name none, and logs who answers. Throws a `Failure` where a
+ * setting cannot work.
  */
 export async function connect(): Promise<Provider> {
   checkSettings(settings);
@@ -30,7 +31,7 @@ export async function connect(): Promise<Provider> {
   const refused: ParameterName[] = [];
   const client = new OpenAI({
     baseURL,
-    // The SDK insists on a key; a server that needs none is sent no header for it.
+    // The SDK insists on a key. Where there is none, no header goes out.
     apiKey: apiKey ?? "none",
     defaultHeaders: apiKey === undefined ? { Authorization: null } : {},
     fetch: respellingFetch(offline ? offlineFetch : fetch, refused),
@@ -48,7 +49,7 @@ export async function connect(): Promise<Provider> {
   if (offline) {
     logger.warn(
       { provider: "offline", model },
-      "No provider is set, so no model answers: this is the offline stand-in. To ask a model, set OPENAI_API_KEY in .env",
+      "No model answers: this is the offline stand-in. To ask one, see .env.example",
     );
   } else {
     logger.info(
@@ -69,7 +70,7 @@ export async function connect(): Promise<Provider> {
 /** The SDK's logger calls put the text first; pino wants it last. */
 function relay(level: "error" | "warn" | "info" | "debug") {
   return (text: string, details?: unknown) => {
-    // Its retries are the one thing said at "info" that a person who waits must see.
+    // Of what it says at "info", a person who waits must see its retries.
     const shown =
       level !== "info" ? level : text.includes("retrying") ? "warn" : "debug";
     logger[shown]({ details }, text);

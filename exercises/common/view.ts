@@ -59,7 +59,8 @@ function rowsOf(line: Line): string[] {
 
 /** A label with a text beside it, which keeps its line breaks and is wrapped at spaces. */
 function row(label: string, content: unknown): string {
-  const text = typeof content === "string" ? content : JSON.stringify(content);
+  const text =
+    typeof content === "string" ? content : JSON.stringify(content ?? null);
   const width = (process.stdout.columns || Infinity) - 4 - LABEL_WIDTH;
   return text
     .split("\n")
