@@ -55,7 +55,7 @@ describe("the drawn view", () => {
       `17:07:30 INFO: Received a reply
     assistant  One.
                Two.
-    finish_reason stop · tokens 10 + 5 = 15 · seconds 1.2
+    finish_reason stop · tokens 10 prompt + 5 completion = 15 · seconds 1.2
 `,
     );
   });

@@ -27,8 +27,8 @@ const FOLLOW_UP = "Can you suggest a 3-day itinerary for Tokyo?";
 // is nearly the same each time; above 1 it gets more and more surprising.
 const TEMPERATURE = 0.7;
 
-// The longest reply, in tokens. A token is a piece of text, often a word or a
-// part of one. A reply that reaches the limit is cut off in mid-sentence.
+// From 1: the most tokens a reply may have. A token is a piece of text, often a
+// word or a part of one. A reply that reaches the limit is cut off there.
 const MAX_TOKENS = 500;
 
 // ─── The call ───────────────────────────────────────────────────────────────
@@ -38,13 +38,13 @@ process.on("uncaughtException", fail);
 
 const { client, model, parameters } = await connect();
 
-// Sends the whole list and returns the text of the reply.
+// Sends the list that it is given, all of it, and returns the text of the reply.
 async function complete(
   part: "single-turn" | "multi-turn",
   messages: OpenAI.ChatCompletionMessageParam[],
 ): Promise<string> {
-  // The temperature and the limit have other names at other providers:
-  // `parameters` gives them the names that this one takes.
+  // Providers have different names for the temperature and the limit:
+  // `parameters` uses those that this one takes.
   const request = { model, messages, ...parameters(TEMPERATURE, MAX_TOKENS) };
   logger.info(
     { part, request },
@@ -56,7 +56,10 @@ async function complete(
   const duration_ms = Math.round(performance.now() - start);
   logger.info({ part, response, duration_ms }, `Received a reply (${part})`);
 
+  // The reply is in response.choices[0].message.content. With none, we stop here.
   const content = contentOf(response);
+
+  // Why the model stopped: "stop" if it had finished, "length" at the limit.
   const finish_reason = response.choices[0]?.finish_reason;
   if (finish_reason === "length") {
     logger.warn(
@@ -69,8 +72,8 @@ async function complete(
 
 // ─── Part 1: single-turn ────────────────────────────────────────────────────
 
-// The whole conversation so far. Each message has a role, which says who speaks:
-// "system" sets the scene, "user" is you, "assistant" is the model.
+// The conversation so far. The role of a message says who speaks: "system" sets
+// the scene, "user" is the person who asks, "assistant" is the model.
 const messages: OpenAI.ChatCompletionMessageParam[] = [
   { role: "system", content: SYSTEM_PROMPT },
   { role: "user", content: QUESTION },
@@ -81,7 +84,7 @@ const reply = await complete("single-turn", messages);
 // ─── Part 2: multi-turn ─────────────────────────────────────────────────────
 
 // The model has already forgotten Part 1. It "remembers" only what we send, so
-// we put its own reply and our next question at the end of the same list …
+// we add its own reply and the next question to the same list …
 messages.push({ role: "assistant", content: reply });
 messages.push({ role: "user", content: FOLLOW_UP });
 

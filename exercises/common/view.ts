@@ -41,7 +41,7 @@ function rowsOf(line: Line): string[] {
       finish_reason: choices[0]?.finish_reason,
       tokens:
         usage &&
-        `${usage.prompt_tokens} + ${usage.completion_tokens} = ${usage.total_tokens}`,
+        `${usage.prompt_tokens} prompt + ${usage.completion_tokens} completion = ${usage.total_tokens}`,
       seconds: (duration_ms / 1000).toFixed(1),
     };
     return [...rows, note(facts)];
