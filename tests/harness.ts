@@ -67,10 +67,13 @@ interface RunOptions {
   onOutput?: (child: ReturnType<typeof spawn>, piece: string) => void;
 }
 
+// Shared by the runs that change nothing in it: tsx keeps what it compiled.
+let untouched: string | undefined;
+
 /** Runs the real script as a process, in an environment of its own. */
 export async function run(options: RunOptions = {}): Promise<Result> {
-  const folder = options.folder ?? copyProject();
-  const loader = ["--import", import.meta.resolve("tsx")];
+  const folder = options.folder ?? (untouched ??= copyProject());
+  const loader = ["--import", import.meta.resolve("tsx/esm")];
   const preload = ["--import", new URL("preload.ts", import.meta.url).href];
   const script = [...loader, ...preload, join(folder, LESSON)];
   const [command, args] =

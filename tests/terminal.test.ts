@@ -202,48 +202,39 @@ describe.skipIf(!hasTerminal)("in a terminal", () => {
 
 describe("the key is in no line", () => {
   const KEY = 'sk-"secret\\key"';
-  const spellings = [KEY, JSON.stringify(KEY).slice(1, -1)];
 
-  describe.each([
-    ["in a pipe", undefined],
-    ["in a terminal", 0],
-  ])("%s", (_where, columns) => {
-    test.skipIf(columns === 0 && !hasTerminal).each(["trace", "debug", "info"])(
-      "at %s, where the server repeats it",
-      async (level) => {
-        const { calls, env } = await serve((_call, index, response) => {
-          const body = {
-            ...completion(
-              `Your key is ${KEY}, in JSON ${JSON.stringify({ KEY })}`,
-            ),
-            [KEY]: { key: KEY },
-          };
-          if (index === 0) return body;
-          response.statusCode = 401;
-          response.setHeader("x-request-id", KEY);
-          return {
-            error: {
-              message: `${"x".repeat(490)} Bad ${KEY} ${JSON.stringify(KEY)}`,
-              code: KEY,
-              param: [KEY],
-            },
-          };
-        });
-        const { stdout, status } = await run({
-          env: { ...env, OPENAI_API_KEY: KEY, LOG_LEVEL: level },
-          ...(columns === 0 && { columns }),
-        });
-        expect(status).toBe(1);
-        expect(calls[1]?.headers.authorization).toBe(`Bearer ${KEY}`);
-        expect(calls[1]?.body.messages[2]?.content).toContain(KEY);
-        expect(stdout).toContain("[OPENAI_API_KEY]");
-        for (const spelling of [...spellings, "secret"])
-          expect(stdout).not.toContain(spelling);
-      },
-    );
-  });
+  test.each<[level: string, columns?: number]>([
+    ["info"],
+    ["debug"],
+    ["trace"],
+    ...(hasTerminal ? [["trace", 0] satisfies [string, number]] : []),
+  ])(
+    "at %s, where the server repeats it (columns: %s)",
+    async (level, columns) => {
+      const { calls, env } = await serve((_call, index, response) => {
+        const content = `Your key is ${KEY}, in JSON ${JSON.stringify({ KEY })}`;
+        if (index === 0) return { ...completion(content), [KEY]: { key: KEY } };
+        response.statusCode = 401;
+        response.setHeader("x-request-id", KEY);
+        // The sentence is cut within the key, which must not leave half of it.
+        const message = `${"x".repeat(490)} Bad ${KEY} ${JSON.stringify(KEY)}`;
+        return { error: { message, code: KEY, param: [KEY] } };
+      });
+      const { stdout, status } = await run({
+        env: { ...env, OPENAI_API_KEY: KEY, LOG_LEVEL: level },
+        ...(columns !== undefined && { columns }),
+      });
+      expect(status).toBe(1);
+      expect(calls[1]?.headers.authorization).toBe(`Bearer ${KEY}`);
+      expect(calls[1]?.body.messages[2]?.content).toContain(KEY);
+      expect(stdout).toContain("[OPENAI_API_KEY]");
+      for (const word of [KEY, JSON.stringify(KEY).slice(1, -1), "secret"]) {
+        expect(stdout).not.toContain(word);
+      }
+    },
+  );
 
-  test.each(["x", "12", "true", "e", "u", "msg"])(
+  test.each(["12", "e"])(
     "a key as short as %s leaves the lines JSON",
     async (key) => {
       const { env } = await serve(() => completion(`x ${key} "12" \n`));
