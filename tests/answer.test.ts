@@ -31,6 +31,7 @@ describe("the words of a server's complaint", () => {
     ],
     [{ error: null, message: "" }, []],
     [{ n: ["Bad."] }, []],
+    [{ message: "Bad.", errors: { n: ["Worse."] } }, ["Bad."]],
     [null, []],
     [42, []],
   ])("%j", (body, words) => {
@@ -68,5 +69,5 @@ test.each<[unknown, boolean]>([
   ["choices", false],
   [null, false],
 ])("%j is a completion: %s", (body, expected) => {
-  expect(isCompletion(JSON.stringify(body))).toBe(expected);
+  expect(isCompletion(body)).toBe(expected);
 });

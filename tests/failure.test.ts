@@ -168,7 +168,7 @@ describe("what a server answers", () => {
         1,
         "body: x: Field required; body: y: Field required",
         { status: 422, type: "missing", param: "x" },
-        /QUESTION/,
+        /what the message names/,
       ],
       [
         "a flat error object",
@@ -183,7 +183,7 @@ describe("what a server answers", () => {
         1,
         "Bad thing.",
         { status: 400, type: "BadRequestError", code: "400" },
-        /QUESTION/,
+        /what the message names/,
       ],
       [
         "an error of no known shape",
@@ -224,12 +224,39 @@ describe("what a server answers", () => {
         MODEL,
       ],
       [
+        "a page with no title inside a 200",
+        200,
+        "<p>Hi</p>",
+        1,
+        /sends: a web page$/,
+        { status: 200 },
+        URL_HINT,
+      ],
+      [
+        "LM Studio's unknown path",
+        200,
+        { error: "Unexpected endpoint or method. (POST /chat/completions)" },
+        1,
+        /endpoint/,
+        { status: 200 },
+        URL_HINT,
+      ],
+      [
+        "a server that has moved",
+        301,
+        "",
+        1,
+        "301 Moved Permanently, to https://h/v1",
+        { status: 301 },
+        URL_HINT,
+      ],
+      [
         "a page inside a 200",
         200,
         "<html><title>Welcome</title></html>",
         1,
-        "The answer is no chat completion: Welcome",
-        { status: 200, code: "no_completion" },
+        /not what the API sends: Welcome$/,
+        { status: 200, code: "unexpected_answer" },
         URL_HINT,
       ],
       [
@@ -237,8 +264,8 @@ describe("what a server answers", () => {
         200,
         '{"choices": [',
         1,
-        /no chat completion/,
-        { code: "no_completion" },
+        /not what the API sends/,
+        { code: "unexpected_answer" },
         URL_HINT,
       ],
       [
@@ -246,8 +273,8 @@ describe("what a server answers", () => {
         200,
         null,
         1,
-        /no chat completion: null/,
-        { code: "no_completion" },
+        /not what the API sends: null/,
+        { code: "unexpected_answer" },
         URL_HINT,
       ],
       [
@@ -255,7 +282,7 @@ describe("what a server answers", () => {
         204,
         "",
         1,
-        /no chat completion/,
+        /not what the API sends/,
         { status: 204 },
         URL_HINT,
       ],
@@ -264,8 +291,8 @@ describe("what a server answers", () => {
         200,
         { ...completion(""), choices: [] },
         1,
-        /no chat completion/,
-        { code: "no_completion" },
+        /not what the API sends/,
+        { code: "unexpected_answer" },
         URL_HINT,
       ],
     ],
@@ -273,6 +300,7 @@ describe("what a server answers", () => {
     const { calls, env } = await serve((_call, _index, response) => {
       response.statusCode = status;
       response.setHeader("x-request-id", "req_42");
+      if (status === 301) response.setHeader("location", "https://h/v1");
       return body;
     });
     const result = await run({ env });
@@ -419,6 +447,19 @@ describe("no answer at all", () => {
     expect(fatal.hint).toMatch(/MAX_TOKENS/);
   });
 
+  test.each<[number, string, RegExp]>([
+    [402, "Payment Required", /credit/],
+    [400, "API key not valid.", /OPENAI_API_KEY/],
+    [408, "It took too long.", /what the message names/],
+    [400, "Your prompt is too long.", /Shorten/],
+    [400, "The model m was not found.", MODEL],
+    [400, "Unknown role.", /what the message names/],
+  ])("the hint for a %s, %s", (status, message, hint) => {
+    const facts = new OpenAI.APIError(status, { message }, "", new Headers());
+    expect(explain(facts)).toMatchObject({ message, err: { status } });
+    expect(explain(facts).hint).toMatch(hint);
+  });
+
   test("a certificate that nobody vouches for", () => {
     const cause = Object.assign(new Error("self-signed certificate"), {
       code: "DEPTH_ZERO_SELF_SIGNED_CERT",
@@ -444,8 +485,14 @@ describe("settings that cannot work", () => {
     ],
     [{ OPENAI_BASE_URL: "127.0.0.1/v1" }, /OPENAI_BASE_URL/, URL_FORM],
     [{ OPENAI_BASE_URL: "ftp://127.0.0.1/v1" }, /OPENAI_BASE_URL/, URL_FORM],
-    [{ OPENAI_BASE_URL: "http://me:secret@h/v1" }, /password/, /_API_KEY/],
-    [{ OPENAI_BASE_URL: "http://h/v1?k=secret" }, /a \?/, /address alone/],
+    [{ OPENAI_BASE_URL: "http://me:secret@h/v1" }, /an address/, /_API_KEY/],
+    [
+      { OPENAI_BASE_URL: "http://h/v1 OPENAI_API_KEY=secret" },
+      /a space/,
+      /a line/,
+    ],
+    [{ OPENAI_BASE_URL: "http://h/v1?" }, /\?/, /address alone/],
+    [{ OPENAI_BASE_URL: "http://h/v1?k=secret" }, /\?/, /address alone/],
     [{ OPENAI_API_KEY: "sk-secret sk-other" }, /OPENAI_API_KEY/, /spaces/],
     [{ OPENAI_API_KEY: "sk-sécret" }, /OPENAI_API_KEY/, /accents/],
   ];
@@ -493,45 +540,61 @@ describe("OPENAI_BASE_URL without OPENAI_MODEL", () => {
   const ids = Array.from({ length: 12 }, (_, index) => ({
     id: `model-${index + 1}`,
   }));
-  test.each<[string, number, unknown, RegExp]>([
+  test.each<[string, number, unknown, RegExp, RegExp]>([
     [
       "names the models",
       200,
-      { object: "list", data: ids.slice(0, 2) },
+      { data: ids.slice(0, 2) },
+      /set\.$/,
       /lists model-1, model-2\.$/,
     ],
     [
       "names ten of many",
       200,
-      { object: "list", data: ids },
+      { data: ids },
+      /set\.$/,
       /model-10, and 2 more\.$/,
     ],
     [
       "says that there are none",
       200,
-      { object: "list", data: [] },
-      /lists none/,
+      { data: [] },
+      /set\.$/,
+      /lists no model at all/,
     ],
-    ["takes null for none", 200, { object: "list", data: null }, /lists none/],
-    ["takes a page for none", 200, "<html></html>", /lists none/],
     [
-      "says why it cannot",
-      401,
-      { error: { message: "Who are you?" } },
-      /lists none \(401 Who are you\?\)/,
+      "takes null for none",
+      200,
+      { data: null },
+      /set\.$/,
+      /lists no model at all/,
     ],
-  ])("%s", async (_what, status, body, hint) => {
+    [
+      "says that a page is no list",
+      200,
+      "<title>Hi</title>",
+      /not what the API sends: Hi$/,
+      /_URL.*\/v1\. Then set OPENAI_MODEL/,
+    ],
+    [
+      "says why there is no list",
+      401,
+      error("Who are you?"),
+      /Who are you\?$/,
+      /OPENAI_API_KEY.* Then set OPENAI_MODEL/,
+    ],
+  ])("%s", async (_what, status, body, msg, hint) => {
     const { calls, env, baseURL } = await serve((_call, _index, response) => {
       response.statusCode = status;
       return body;
     });
     const result = await run({ env: { ...env, OPENAI_MODEL: "" } });
     const fatal = fatalOf(result);
-    expect(calls.map(({ method, path }) => `${method} ${path}`)).toEqual([
-      "GET /v1/models",
-    ]);
+    const paths = calls.map(({ method, path }) => `${method} ${path}`);
+    expect(paths).toEqual(["GET /v1/models"]);
     expect(fatal.err).toMatchObject({ code: "missing_model" });
-    expect(fatal.msg).toMatch(/OPENAI_MODEL/);
+    expect(fatal.msg).toMatch(/^OPENAI_MODEL is not set/);
+    expect(fatal.msg).toMatch(msg);
     expect(fatal.hint).toContain(baseURL);
     expect(fatal.hint).toMatch(hint);
   });

@@ -117,6 +117,8 @@ describe("the reader's mistake is no refusal", () => {
     `{"error":{"message":"The model 'x' does not exist","code":"model_not_found"}}`,
     `{"error":{"message":"Invalid type for 'temperature': expected a decimal, but got a string instead.","param":"temperature","code":"invalid_type"}}`,
     `{"error":{"message":"Unknown role: robot","param":"messages"}}`,
+    `{"error":{"message":"temperature is wrong","param":"temperature"}}`,
+    `{"error":{"message":"temperature should be in [0, 1] for this model"}}`,
   ])("%s", (body) => {
     const found = complaintsIn(body).map((complaint) =>
       refusedParameter(complaint, requestWith("max_tokens")),
@@ -151,6 +153,12 @@ test.each<[Parameters, ParameterName, ParameterName[], Parameters | undefined]>(
       "max_completion_tokens",
       [],
       { max_tokens: 5 },
+    ],
+    [
+      { max_completion_tokens: 5 },
+      "max_tokens",
+      [],
+      { max_completion_tokens: 5 },
     ],
     [{ max_tokens: 5 }, "max_tokens", ["max_completion_tokens"], undefined],
     [

@@ -67,6 +67,13 @@ describe("the drawn view", () => {
     );
   });
 
+  test("a parameter that is no text", () => {
+    const request = { messages: [], response_format: { type: "text" } };
+    expect(drawn({ level: 30, request, msg: "Sending" })).toContain(
+      'response_format {"type":"text"}',
+    );
+  });
+
   test("a failure is its facts and its hint", () => {
     const err = { type: "x", status: 401, stack: "Error\n    at here" };
     expect(drawn({ level: 60, err, hint: "Do this.", msg: "No." })).toBe(
@@ -137,6 +144,14 @@ describe.skipIf(!hasTerminal)("in a terminal", () => {
         "               practical advice.",
       ].join("\r\n"),
     );
+  });
+
+  test("wrapping loses nothing at a line break that is none", async () => {
+    const words = "hello world foo\u2028bar baz qux quux corge grault";
+    const { env: provider } = await serve(() => completion(words));
+    const { stdout } = await run({ env: { ...env, ...provider }, columns: 40 });
+    const screen = stripVTControlCharacters(stdout);
+    expect(screen).toMatch(/assistant {2}hello world foo\u2028bar/);
   });
 
   // Clear the screen, move the cursor, OSC 52, a C1 CSI, bell, lone carriage
@@ -234,14 +249,21 @@ describe("the key is in no line", () => {
     },
   );
 
-  test.each(["12", "e"])(
-    "a key as short as %s leaves the lines JSON",
-    async (key) => {
-      const { env } = await serve(() => completion(`x ${key} "12" \n`));
+  test.each<[string, columns?: number]>([
+    ["12"],
+    ["e"],
+    ...(hasTerminal ? [["a", 0] satisfies [string, number]] : []),
+  ])(
+    "a key as short as %s breaks nothing (columns: %s)",
+    async (key, columns) => {
+      const { calls, env } = await serve(() => completion(`x ${key} "12" \n`));
       const { status, lines, stdout } = await run({
         env: { ...env, OPENAI_API_KEY: key },
+        ...(columns !== undefined && { columns }),
       });
       expect(status).toBe(0);
+      expect(calls).toHaveLength(2);
+      if (columns !== undefined) return;
       expect(lines).toHaveLength(stdout.trimEnd().split("\n").length);
       expect(lines).toHaveLength(5);
     },

@@ -11,11 +11,15 @@ export function parse(text: string): unknown {
   }
 }
 
+/** Whether a value is an object, as opposed to a primitive or null. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
 /** Whether an answer is a chat completion: it holds a message to read. */
-export function isCompletion(text: string): boolean {
-  const { choices } = Object(parse(text)) as Partial<OpenAI.ChatCompletion>;
-  const message: unknown = choices?.[0]?.message;
-  return typeof message === "object" && message !== null;
+export function isCompletion(answer: unknown): boolean {
+  const { choices } = Object(answer) as Partial<OpenAI.ChatCompletion>;
+  return isObject(choices?.[0]?.message);
 }
 
 /**
@@ -33,15 +37,16 @@ export function complaintsIn(text: string): Complaint[] {
 function complaintsOf(body: unknown): Complaint[] {
   if (typeof body === "string") return body.trim() ? [{ message: body }] : [];
   if (Array.isArray(body)) return body.flatMap(complaintsOf);
-  const { error, errors, detail, message, msg, type, code, param, ...rest } =
-    Object(body) as Record<string, unknown>;
-  const words = [message, msg, detail, error, errors].filter(Boolean);
-  const inner = words.find((word) => typeof word === "object") ?? words[0];
-  if (inner === undefined) return [];
+  if (!isObject(body)) return [];
 
+  const { error, errors, detail, message, msg, type, code, param, ...rest } =
+    body;
+  const words = [message, msg, detail, error, errors].filter(Boolean);
+  const inner = words.filter(isObject).flatMap(complaintsOf);
+  const own = complaintsOf(words.find((word) => typeof word === "string"));
   const path = [rest["loc"] ?? []].flat().map(String);
   const { raw } = Object(rest["metadata"]) as { raw?: unknown };
-  return complaintsOf(inner)
+  return (inner.length > 0 ? inner : own)
     .map((complaint): Complaint => ({
       message: [...path, complaint.message].join(": "),
       type: complaint.type ?? toText(type),

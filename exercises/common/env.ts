@@ -67,13 +67,13 @@ export function checkSettings({ apiKey, baseURL, logLevel }: Settings): void {
   );
   check(
     LOG_LEVELS.includes(logLevel),
-    `LOG_LEVEL knows no "${logLevel}".`,
+    `LOG_LEVEL is "${logLevel}", which is no level.`,
     `Set LOG_LEVEL to one of ${LOG_LEVELS.join(", ")}.`,
   );
   check(
     /^[\x21-\x7e]*$/.test(apiKey ?? ""),
-    "OPENAI_API_KEY holds a character that no HTTP header can carry in a key.",
-    "Set OPENAI_API_KEY to the bare key: no curly quotes, spaces or accents.",
+    "OPENAI_API_KEY holds a character that no key can hold.",
+    "Set OPENAI_API_KEY to the bare key, on a line of its own: no curly quotes, spaces or accents.",
   );
   const url = URL.canParse(baseURL ?? "") ? new URL(baseURL ?? "") : undefined;
   check(
@@ -81,9 +81,10 @@ export function checkSettings({ apiKey, baseURL, logLevel }: Settings): void {
     "OPENAI_BASE_URL is no http(s) URL.",
     "Write OPENAI_BASE_URL like this: http://localhost:11434/v1",
   );
+  // The log shows this URL, so nothing secret may hide in it.
   check(
-    !(url?.username || url?.password || url?.search || url?.hash),
-    "OPENAI_BASE_URL holds a user name, a password, a ? or a #.",
-    "Set OPENAI_BASE_URL to the address alone, and OPENAI_API_KEY to the key.",
+    !/[\s@?#]/.test(baseURL ?? ""),
+    "OPENAI_BASE_URL holds more than an address: a space, @, ? or #.",
+    "Set OPENAI_BASE_URL to the address alone, on a line of its own, and OPENAI_API_KEY to the key.",
   );
 }

@@ -15,7 +15,7 @@ export function fail(error: unknown): never {
   process.exit(1);
 }
 
-/** The facts of any error, those there are, its words, and what to do. */
+/** What to log for any error: its facts, those there are, its words, a hint. */
 export function explain(error: unknown): {
   err: object;
   message: string;
@@ -51,38 +51,43 @@ export function explain(error: unknown): {
 }
 
 /** The first cause: what the SDK and fetch throw says only that it failed. */
-function rootCause(error: Error): { message: string; code?: string } {
+function rootCause(error: Error): NodeJS.ErrnoException {
   const cause: unknown =
     error instanceof AggregateError ? error.errors[0] : error.cause;
-  if (cause instanceof Error) return rootCause(cause);
-  const { code } = error as NodeJS.ErrnoException;
-  return { message: error.message, ...(code && { code }) };
+  return cause instanceof Error ? rootCause(cause) : error;
 }
 
-/** What to do about an answer's status, code, param and message, or about a connection's code and message. */
+/**
+ * What to do, by the facts in a fixed order: an answer's status, code, param and
+ * message, or a connection's code and message.
+ */
 function hintFor(...facts: unknown[]): string {
   const is = (pattern: RegExp) => pattern.test(facts.join(" "));
   const { apiKey, baseURL } = settings;
 
-  if (is(/^401/))
+  if (is(/^401|^400.*api.?key/is))
     return `Set OPENAI_API_KEY in .env to a key that ${baseURL} accepts${apiKey ? "" : ": it is not set"}.`;
-  if (is(/^(402|429).*(quota|billing|credit|balance)/is))
+  if (is(/^402|^429.*(quota|billing|credit|balance)/is))
     return "Add credit to the account of OPENAI_API_KEY, or set another key.";
   if (is(/^403/))
     return "Set OPENAI_API_KEY to a key that may use this model, or OPENAI_MODEL to one that it may use.";
   if (is(/^429/))
     return "Too many calls in a short time: wait a minute and run it again.";
-  if (is(/^404.*(model|deployment)|model_not_found|^4\d\d \S* model /is))
+  if (
+    is(
+      /^404.*(model|deployment)|^4.*model.*not (found|exist)|^4\S* \S* model /is,
+    )
+  )
     return `Set OPENAI_MODEL in .env to a model that ${baseURL} has.`;
-  if (is(/^40[45]|no_completion/))
+  if (is(/^(3|40[45])|unexpected_answer|endpoint/i))
     return `Correct OPENAI_BASE_URL in .env, now ${baseURL}: most servers' ends in /v1.`;
-  if (is(/^4.*(context length|context window|too long)/is))
+  if (is(/^4.*(context length|context window|(prompt|messages?) .*too long)/is))
     return "Shorten the messages, or lower MAX_TOKENS, in the exercise.";
   if (is(/^4.*\btemperature\b/is)) return "Change TEMPERATURE in the exercise.";
   if (is(/^4.*\bmax_(completion_)?tokens\b/is))
     return "Change MAX_TOKENS in the exercise.";
   if (is(/^4/))
-    return "Change what the message names: SYSTEM_PROMPT, QUESTION, FOLLOW_UP, TEMPERATURE or MAX_TOKENS, in the exercise.";
+    return "Change in the exercise what the message names: a prompt, the messages, TEMPERATURE or MAX_TOKENS.";
   if (is(/^5/))
     return "The server failed: run it again in a minute, or set OPENAI_MODEL to another model.";
   if (is(/^\d/)) return "Run it again, or set OPENAI_MODEL to another model.";

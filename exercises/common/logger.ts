@@ -4,45 +4,48 @@ import { LOG_LEVELS, settings } from "./env.ts";
 
 // Synchronous, so that no line is lost when the process ends.
 const stdout = pino.destination({ fd: 1, sync: true });
-// Nobody reads on: `… | head -1` has closed the pipe.
-stdout.on("error", () => process.exit());
+stdout.on("error", ({ code, message }: NodeJS.ErrnoException) => {
+  // `… | head -1` has closed the pipe: nobody reads on.
+  if (code === "EPIPE") process.exit();
+  console.error(message);
+  process.exit(1);
+});
 
 const view = isatty(1) ? await import("./view.ts") : undefined;
 
-/** The log: text in a terminal, JSON lines anywhere else. The key leaves it in neither. */
+/** The log: text in a terminal, JSON lines elsewhere, the key in neither. */
 export const logger = pino(
   {
     level: LOG_LEVELS.includes(settings.logLevel) ? settings.logLevel : "info",
     hooks: {
       streamWrite(line) {
-        if (!view)
-          return `${escapeControls(JSON.stringify(mapStrings(line, hideKey)))}\n`;
-        return view.draw(
-          mapStrings(line, (text) =>
-            escapeControls(hideKey(text).replaceAll("\r\n", "\n")),
-          ),
-        );
+        if (view) return view.draw(mapStrings(line, makeVisible));
+        const json = JSON.stringify(mapStrings(line, hideKey));
+        return `${escapeControls(json)}\n`;
       },
     },
   },
   stdout,
 );
 
-const apiKey = settings.apiKey;
-
-/** Puts a placeholder where `text` holds the key, as it is or as JSON writes it. */
+/** Puts its name where a text holds the key, as it is or as JSON spells it. */
 export function hideKey(text: string): string {
-  const forms =
-    apiKey === undefined ? [] : [apiKey, JSON.stringify(apiKey).slice(1, -1)];
-  return forms.reduce(
-    (hidden, form) => hidden.replaceAll(form, "[OPENAI_API_KEY]"),
+  const { apiKey } = settings;
+  if (apiKey === undefined) return text;
+  const spellings = new Set([apiKey, JSON.stringify(apiKey).slice(1, -1)]);
+  return [...spellings].reduce(
+    (hidden, spelling) => hidden.replaceAll(spelling, "[OPENAI_API_KEY]"),
     text,
   );
 }
 
+function makeVisible(text: string): string {
+  return escapeControls(hideKey(text).replaceAll("\r\n", "\n"));
+}
+
 /**
- * Writes as `\u001b` and the like what could take over a terminal: C0 (but for tab and newline),
- * DEL, C1 and the bidirectional marks. In JSON this is another spelling of the same text.
+ * Spells as `\u001b` and the like what could take over a terminal: C0 but for
+ * tab and newline, DEL, C1 and the bidirectional marks. JSON reads them back.
  */
 function escapeControls(text: string): string {
   return text.replace(
@@ -51,14 +54,17 @@ function escapeControls(text: string): string {
   );
 }
 
-/** Parses a line of JSON and changes every string in it, the members' names too. */
+/**
+ * Parses a line of JSON and changes each string in it, and each name of a member
+ * but plain words: a key as short as `a` would be a part of the log's own names.
+ */
 function mapStrings(line: string, change: (text: string) => string): unknown {
+  const rename = (name: string) =>
+    /^[a-z_]+$/.test(name) ? name : change(name);
   return JSON.parse(line, (_name, value: unknown) => {
     if (typeof value === "string") return change(value);
-    if (typeof value !== "object" || value === null || Array.isArray(value))
-      return value;
-    return Object.fromEntries(
-      Object.entries(value).map(([name, member]) => [change(name), member]),
-    );
+    if (Object(value) !== value || Array.isArray(value)) return value;
+    const members = Object.entries(value as object);
+    return Object.fromEntries(members.map(([name, it]) => [rename(name), it]));
   });
 }

@@ -16,9 +16,9 @@ const ROLES = ["system", "developer", "user", "assistant", "tool", "function"];
 
 /**
  * Stands in for a provider: a `fetch` that answers chat completions with no
- * network and no model, and refuses what the API refuses. The answer to any
- * question but the two above is the list it received. Its tokens are words and
- * punctuation marks.
+ * network and no model, and refuses messages, temperatures and limits as the API
+ * does. Any question but the two above is answered with the list that arrived.
+ * Its tokens are words and punctuation marks.
  */
 export async function offlineFetch(
   _url: unknown,
@@ -86,8 +86,9 @@ function findError(request: Record<string, unknown>) {
     if (readText(content) === undefined)
       return error(`messages[${index}].content`, "text");
   }
-  const inRange = Number(temperature) >= 0 && Number(temperature) <= 2;
-  if (temperature != null && !(typeof temperature === "number" && inRange))
+  const inRange =
+    typeof temperature === "number" && temperature >= 0 && temperature <= 2;
+  if (temperature != null && !inRange)
     return error("temperature", "a number from 0 to 2");
   for (const name of ["max_tokens", "max_completion_tokens"]) {
     const limit = request[name];

@@ -13,10 +13,6 @@ const NAMES: ParameterName[] = [
   "max_completion_tokens",
   "reasoning_effort",
 ];
-const OTHER_LIMIT = {
-  max_tokens: "max_completion_tokens",
-  max_completion_tokens: "max_tokens",
-} as const;
 
 /**
  * Spells a temperature and a limit, in tokens, for a server's first request.
@@ -37,8 +33,8 @@ export function spell(
 
 /**
  * Spells a request anew for a server that refuses one of its parameters by
- * name, and refused those of `before` already. Returns undefined where nothing
- * is left to try, so that it ends.
+ * name, and refused those of `before` already. Returns undefined for a limit
+ * that is refused under both names; what else is refused is left out at last.
  */
 export function respell<Request extends Parameters>(
   request: Request,
@@ -48,10 +44,12 @@ export function respell<Request extends Parameters>(
   switch (refused) {
     case "max_tokens":
     case "max_completion_tokens": {
-      const other = OTHER_LIMIT[refused];
+      const other =
+        refused === "max_tokens" ? "max_completion_tokens" : "max_tokens";
+      const limit = request[refused] ?? request[other];
       return before.includes(other)
         ? undefined
-        : { ...request, [refused]: undefined, [other]: request[refused] };
+        : { ...request, [refused]: undefined, [other]: limit };
     }
     case "temperature":
       // Reasoning may stand in its way. With that off, or fixed, it goes.
@@ -71,7 +69,7 @@ const REFUSAL =
   /unsupported|unrecogni[sz]ed|unknown|unexpected|forbidden|disallowed|deprecated|incompatible|no longer|instead|\bonly\b|(for|with|by) this model|not a valid (param|arg|field|prop|opt|key)|(not|n't) (be )?(support|permit|allow|accept|recogni|us|set|specif|known|found|exist|available|implement)/i;
 // … and for a value that is out of bounds.
 const OUT_OF_BOUNDS =
-  /[<>]=|[<>] ?\d|[≤≥]|between|range|up to|at (most|least)|exceed|positive|negative|integer|expected an? |(less|greater|more|lower|higher|larger|smaller|fewer) than|too \w+|(above|below) (the )?(max|min|\d)|(max|min)imum (value|allowed|supported|of|is)/i;
+  /[<>]=|[<>] ?\d|[≤≥]|between|range|up to|at (most|least)|exceed|positive|negative|integer|invalid type|expected an? |\[-?[\d.]+, ?|(less|greater|more|lower|higher|larger|smaller|fewer) than|too \w+|(above|below) (the )?(max|min|\d)|(max|min)imum (value|allowed|supported|of|is)/i;
 
 /** What a server says is wrong: its own words, in the API's terms. */
 export interface Complaint {

@@ -1,5 +1,6 @@
 import OpenAI from "openai";
 import { checkSettings, Failure, settings } from "./env.ts";
+import { explain } from "./failure.ts";
 import { logger } from "./logger.ts";
 import { OFFLINE_MODEL, offlineFetch } from "./offline.ts";
 import {
@@ -49,13 +50,10 @@ export async function connect(): Promise<Provider> {
   if (offline) {
     logger.warn(
       { provider: "offline", model },
-      "No model answers: this is the offline stand-in. To ask one, see .env.example",
+      "No model answers, only the offline stand-in: OPENAI_API_KEY and OPENAI_BASE_URL are not set",
     );
   } else {
-    logger.info(
-      { provider: baseURL, model },
-      `${model} answers, at ${baseURL}`,
-    );
+    logger.info({ provider: baseURL, model }, `Asking ${model} at ${baseURL}`);
   }
 
   const parameters = (temperature: number, maxTokens: number) =>
@@ -78,19 +76,18 @@ function relay(level: "error" | "warn" | "info" | "debug") {
 }
 
 async function missingModel(client: OpenAI): Promise<Failure> {
-  let listed = "lists none";
+  const [code, unset] = ["missing_model", "OPENAI_MODEL is not set"];
   try {
     const { data } = await client.models.list({ maxRetries: 0 });
     const names = data.slice(0, 10).map(({ id }) => id);
     const more = data.length - names.length;
     if (more > 0) names.push(`and ${more} more`);
-    if (names.length > 0) listed = `lists ${names.join(", ")}`;
+    const listed = names.length > 0 ? names.join(", ") : "no model at all";
+    const hint = `Set OPENAI_MODEL in .env. ${client.baseURL} lists ${listed}.`;
+    return new Failure(code, `${unset}.`, hint);
   } catch (error) {
-    if (error instanceof OpenAI.APIError) listed += ` (${error.message})`;
+    const { message, hint } = explain(error);
+    const why = `${unset}, and the server does not list its models: ${message}`;
+    return new Failure(code, why, `${hint} Then set OPENAI_MODEL in .env.`);
   }
-  return new Failure(
-    "missing_model",
-    "OPENAI_MODEL is not set, and OPENAI_BASE_URL needs it.",
-    `Set OPENAI_MODEL in .env to a model of ${client.baseURL}, which ${listed}.`,
-  );
 }

@@ -1,5 +1,5 @@
 import type OpenAI from "openai";
-import { complaintsIn, isCompletion, parse } from "./answer.ts";
+import { complaintsIn, isCompletion, isObject, parse } from "./answer.ts";
 import { logger } from "./logger.ts";
 import {
   refusedParameter,
@@ -21,31 +21,35 @@ export function respellingFetch(
 ): typeof fetch {
   // The SDK retries with the body it first sent, whatever became of it here.
   const respelt = new Map<unknown, string>();
+  let waited = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const tick = () => logger.info(`No reply yet after ${(waited += 10)} s`);
 
   return async (url, init) => {
-    let waited = 0;
-    const tick = () => logger.info(`No reply yet after ${(waited += 10)} s`);
-    const timer = setInterval(tick, 10_000);
-    try {
-      for (;;) {
-        const body = respelt.get(init?.body) ?? init?.body ?? null;
-        const response = await send(url, { ...init, body });
-        const text = await response.text();
-        if (response.ok && (init?.method === "GET" || isCompletion(text))) {
-          return rebuild(response, text, true);
-        }
-        const complaints = complaintsIn(text);
-        const next = [400, 422].includes(response.status)
-          ? respellFor(complaints, String(body), refused)
-          : undefined;
-        if (next === undefined) {
-          const error = describe(response, text, complaints);
-          return rebuild(response, JSON.stringify({ error }), false);
-        }
-        respelt.set(init?.body, next);
+    // It runs on through the SDK's retries, and through what it waits between.
+    timer ??= setInterval(tick, 10_000).unref();
+    for (;;) {
+      const body = respelt.get(init?.body) ?? init?.body ?? null;
+      // Followed, a redirect would turn the POST into a GET.
+      const response = await send(url, { ...init, body, redirect: "manual" });
+      const text = await response.text();
+      // What is asked for by GET is the list of models.
+      const isAnswer = init?.method === "GET" ? isObject : isCompletion;
+      if (response.ok && isAnswer(parse(text))) {
+        clearInterval(timer);
+        timer = undefined;
+        waited = 0;
+        return rebuild(response, text, true);
       }
-    } finally {
-      clearInterval(timer);
+      const complaints = complaintsIn(text);
+      const next = [400, 422].includes(response.status)
+        ? respellFor(complaints, String(body), refused)
+        : undefined;
+      if (next === undefined) {
+        const error = toAPIError(response, text, complaints);
+        return rebuild(response, JSON.stringify({ error }), false);
+      }
+      respelt.set(init?.body, next);
     }
   };
 }
@@ -73,25 +77,25 @@ function respellFor(
   return undefined;
 }
 
-/** The API's `error` object for an answer that is no completion. */
-function describe(
-  { ok, status, statusText }: Response,
+/** The API's `error` object for an answer that is not what was asked for. */
+function toAPIError(
+  { ok, status, statusText, headers }: Response,
   text: string,
   complaints: Complaint[],
 ): Complaint {
   const words = complaints.map(({ message }) => message).join("; ");
+  const moved = headers.get("location");
+  if (moved && !ok) return { message: `${status} ${statusText}, to ${moved}` };
+
   const isJSON = parse(text) !== undefined;
   if (ok && !(isJSON && words)) {
-    const said = words || text || "it is empty";
-    return {
-      message: `The answer is no chat completion: ${said}`,
-      code: "no_completion",
-    };
+    const said =
+      words || (/^\s*</.test(text) ? "a web page" : text) || "nothing";
+    const message = `The server's answer is not what the API sends: ${said}`;
+    return { message, code: "unexpected_answer" };
   }
-  return {
-    ...complaints[0],
-    message: words || (isJSON ? text : `${status} ${statusText}`),
-  };
+  const message = words || (isJSON ? text : `${status} ${statusText}`);
+  return { ...complaints[0], message };
 }
 
 /** The response for the SDK: JSON, and `ok` only with a completion in it. */

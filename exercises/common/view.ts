@@ -20,7 +20,7 @@ interface Line {
   hint?: string;
 }
 
-/** Draws a line of the log, parsed and free of control characters, for a person. */
+/** Draws a line of the log, parsed and free of control characters, as text. */
 export function draw(line: unknown): string {
   return [headline(line), ...rowsOf(line as Line)].join("");
 }
@@ -34,13 +34,13 @@ function rowsOf(line: Line): string[] {
   }
   if (response) {
     const { choices, usage } = response;
-    const rows = choices.map(({ message: { role, content, refusal } }) =>
-      row(role, content ?? refusal),
+    const rows = choices.map(({ message }) =>
+      row("assistant", message?.content ?? message?.refusal ?? null),
     );
     const facts = {
       finish_reason: choices[0]?.finish_reason,
       tokens:
-        usage &&
+        usage?.total_tokens &&
         `${usage.prompt_tokens} prompt + ${usage.completion_tokens} completion = ${usage.total_tokens}`,
       seconds: (duration_ms / 1000).toFixed(1),
     };
@@ -57,12 +57,10 @@ function rowsOf(line: Line): string[] {
   return parameters ? [note(parameters)] : [];
 }
 
-/** A label with a text beside it, which keeps its line breaks and is wrapped at spaces. */
+/** A label and, beside it, a text: its line breaks kept, its lines wrapped. */
 function row(label: string, content: unknown): string {
-  const text =
-    typeof content === "string" ? content : JSON.stringify(content ?? null);
   const width = (process.stdout.columns || Infinity) - 4 - LABEL_WIDTH;
-  return text
+  return toText(content)
     .split("\n")
     .flatMap((line) => wrap(line, Math.max(width, 20)))
     .map(
@@ -74,13 +72,17 @@ function row(label: string, content: unknown): string {
 
 function wrap(line: string, width: number): string[] {
   if (line.length <= width) return [line];
-  const pattern = new RegExp(`(.{1,${width}})(?: |$)|.{${width}}`, "gu");
+  const pattern = new RegExp(`(.{1,${width}})(?: |$)|.{${width}}`, "gsu");
   return [...line.matchAll(pattern)].map(([all, words]) => words ?? all);
 }
 
 function note(facts: object): string {
   const texts = Object.entries(facts)
     .filter(([, fact]) => fact !== undefined && fact !== null)
-    .map(([name, fact]) => `${name} ${fact}`);
+    .map(([name, fact]) => `${name} ${toText(fact)}`);
   return `    ${gray(texts.join(" · "))}\n`;
+}
+
+function toText(value: unknown): string {
+  return Object(value) === value ? JSON.stringify(value) : String(value);
 }
