@@ -76,6 +76,7 @@ test.each<[object, string]>([
     "messages[1].role",
   ],
   [{ messages: [user(null)] }, "messages[0].content"],
+  [{ messages: [user([])] }, "messages[0].content"],
   [{ messages: [user(7)] }, "messages[0].content"],
   [{ messages: [user([{ type: "image_url" }])] }, "messages[0].content"],
   [{ temperature: -0.1 }, "temperature"],

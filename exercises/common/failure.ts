@@ -16,12 +16,8 @@ export function fail(error: unknown): never {
 }
 
 /** What to log for any error: its facts, those there are, its words, a hint. */
-export function explain(error: unknown): {
-  err: object;
-  message: string;
-  hint: string;
-} {
-  if (!(error instanceof Error)) return explain(new Error(String(error)));
+export function explain(thrown: unknown) {
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
   const type = error.constructor.name;
   if (error instanceof Failure) {
     const { code, message, hint } = error;

@@ -12,6 +12,9 @@ const ANSWERS = new Map([
   ],
 ]);
 
+const NO_ANSWER =
+  "I am a stand-in, not a model, so I cannot answer that. All I have is what this call sent me:";
+
 const ROLES = ["system", "developer", "user", "assistant", "tool", "function"];
 
 /**
@@ -28,16 +31,19 @@ export async function offlineFetch(
   const error = findError(request);
   if (error) return Response.json({ error }, { status: 400 });
 
-  const { max_completion_tokens, max_tokens, messages } = request;
-  const received = (messages as Record<string, unknown>[]).map((message) => ({
-    role: message["role"],
-    text: readText(message["content"]) ?? "",
-  }));
-  const reply = replyTo(received);
+  const { max_completion_tokens, max_tokens } = request;
+  const messages = request["messages"] as Record<string, unknown>[];
+  const texts = messages.map(({ content }) => readText(content) ?? "");
+  const list = texts.map(
+    (text, i) => `${i + 1}. ${messages[i]?.role}: ${text}`,
+  );
+  const reply =
+    ANSWERS.get(texts.at(-1) ?? "") ?? [NO_ANSWER, ...list].join("\n");
+
   const tokens = tokenize(reply);
   const limit = Number(max_completion_tokens ?? max_tokens ?? Infinity);
   const last = tokens.length > limit ? tokens[limit - 1] : undefined;
-  const prompt_tokens = received.flatMap(({ text }) => tokenize(text)).length;
+  const prompt_tokens = texts.flatMap(tokenize).length;
   const completion_tokens = Math.min(tokens.length, limit);
   const total_tokens = prompt_tokens + completion_tokens;
   const content = last ? reply.slice(0, last.index + last[0].length) : reply;
@@ -55,16 +61,6 @@ export async function offlineFetch(
     ],
     usage: { prompt_tokens, completion_tokens, total_tokens },
   });
-}
-
-function replyTo(messages: { role: unknown; text: string }[]): string {
-  const list = messages.map(
-    ({ role, text }, index) => `${index + 1}. ${role}: ${text}`,
-  );
-  const intro =
-    "I am a stand-in, not a model, so I cannot answer that. All I have is what this call sent me:";
-  const question = messages.at(-1)?.text ?? "";
-  return ANSWERS.get(question) ?? [intro, ...list].join("\n");
 }
 
 /** The API's `error` for the first thing in a request that it would refuse. */
@@ -100,12 +96,13 @@ function findError(request: Record<string, unknown>) {
 
 /** The text of a message's content, a string or a list of text parts. */
 function readText(content: unknown): string | undefined {
-  if (typeof content === "string") return content;
-  if (!Array.isArray(content)) return undefined;
-  const texts: unknown[] = content.map((part) => Object(part).text);
-  return texts.every((text) => typeof text === "string")
-    ? texts.join("")
-    : undefined;
+  const parts: unknown[] = [content].flat();
+  const texts = parts.map((part) => (isText(part) ? part : Object(part).text));
+  return texts.length > 0 && texts.every(isText) ? texts.join("") : undefined;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
 }
 
 function tokenize(text: string): RegExpExecArray[] {

@@ -1,4 +1,3 @@
-import type OpenAI from "openai";
 import { complaintsIn, isCompletion, isObject, parse } from "./answer.ts";
 import { logger } from "./logger.ts";
 import {
@@ -41,12 +40,11 @@ export function respellingFetch(
         waited = 0;
         return rebuild(response, text, true);
       }
-      const complaints = complaintsIn(text);
       const next = [400, 422].includes(response.status)
-        ? respellFor(complaints, String(body), refused)
+        ? respellFor(complaintsIn(text), String(body), refused)
         : undefined;
       if (next === undefined) {
-        const error = toAPIError(response, text, complaints);
+        const error = toAPIError(response, text);
         return rebuild(response, JSON.stringify({ error }), false);
       }
       respelt.set(init?.body, next);
@@ -60,8 +58,7 @@ function respellFor(
   body: string,
   refused: ParameterName[],
 ): string | undefined {
-  const request = JSON.parse(body) as OpenAI.ChatCompletionCreateParams &
-    Parameters;
+  const request = JSON.parse(body) as Parameters & Record<string, unknown>;
   for (const complaint of complaints) {
     const name = refusedParameter(complaint, request);
     const next = name && respell(request, name, refused);
@@ -78,19 +75,17 @@ function respellFor(
 }
 
 /** The API's `error` object for an answer that is not what was asked for. */
-function toAPIError(
-  { ok, status, statusText, headers }: Response,
-  text: string,
-  complaints: Complaint[],
-): Complaint {
-  const words = complaints.map(({ message }) => message).join("; ");
+function toAPIError(response: Response, text: string): Complaint {
+  const { ok, status, statusText, headers } = response;
   const moved = headers.get("location");
   if (moved && !ok) return { message: `${status} ${statusText}, to ${moved}` };
 
+  const complaints = complaintsIn(text);
+  const words = complaints.map(({ message }) => message).join("; ");
   const isJSON = parse(text) !== undefined;
   if (ok && !(isJSON && words)) {
-    const said =
-      words || (/^\s*</.test(text) ? "a web page" : text) || "nothing";
+    const excerpt = /^\s*</.test(text) ? "a web page" : text;
+    const said = words || excerpt || "nothing";
     const message = `The server's answer is not what the API sends: ${said}`;
     return { message, code: "unexpected_answer" };
   }
@@ -98,16 +93,12 @@ function toAPIError(
   return { ...complaints[0], message };
 }
 
-/** The response for the SDK: JSON, and `ok` only with a completion in it. */
-function rebuild(
-  { headers, status }: Response,
-  text: string,
-  ok: boolean,
-): Response {
-  const response = new Response(text, { headers });
+/** The response for the SDK: JSON, and `ok` only with an answer in it. */
+function rebuild(given: Response, text: string, ok: boolean): Response {
+  const response = new Response(text, { headers: given.headers });
   response.headers.set("content-type", "application/json");
   return Object.defineProperties(response, {
-    status: { value: status },
+    status: { value: given.status },
     ok: { value: ok },
   });
 }
