@@ -175,7 +175,7 @@ describe("what a server answers", () => {
         400,
         {
           object: "error",
-          message: "Bad thing.",
+          message: "Bad\n  thing.",
           type: "BadRequestError",
           param: null,
           code: 400,
@@ -522,6 +522,16 @@ describe("settings that cannot work", () => {
     expect(`${(thrown as Failure).message}`).not.toContain("secret");
   });
 
+  test("an empty one counts as unset", () => {
+    const empty = {
+      OPENAI_API_KEY: "",
+      OPENAI_BASE_URL: " ",
+      OPENAI_MODEL: "",
+    };
+    expect(readSettings({ ...empty, LOG_LEVEL: "" })).toEqual(readSettings({}));
+    expect(readSettings({}).baseURL).toBeUndefined();
+  });
+
   test("a .env that is no file", async () => {
     const folder = copyProject();
     mkdirSync(join(folder, ".env"));
@@ -576,6 +586,7 @@ describe("OPENAI_BASE_URL without OPENAI_MODEL", () => {
       /not what the API sends: Hi$/,
       /_URL.*\/v1\. Then set OPENAI_MODEL/,
     ],
+    ["asks only once", 500, error("Oh no."), /Oh no\.$/, /again in a minute/],
     [
       "says why there is no list",
       401,
@@ -595,7 +606,7 @@ describe("OPENAI_BASE_URL without OPENAI_MODEL", () => {
     expect(fatal.err).toMatchObject({ code: "missing_model" });
     expect(fatal.msg).toMatch(/^OPENAI_MODEL is not set/);
     expect(fatal.msg).toMatch(msg);
-    expect(fatal.hint).toContain(baseURL);
+    if (status !== 500) expect(fatal.hint).toContain(baseURL);
     expect(fatal.hint).toMatch(hint);
   });
 });
@@ -677,6 +688,24 @@ test("a wait is told of every ten seconds, until the reply", async () => {
       msg: `No reply yet after ${seconds} s`,
     })),
   );
+});
+
+test("a wait between retries is told of too", async () => {
+  const { env } = await serve((_call, index, response) => {
+    if (index > 0) return completion("Yes.");
+    response.statusCode = 429;
+    response.setHeader("retry-after", "25");
+    return error("Slow down.");
+  });
+  const { lines, status } = await run({ env: { ...env, TEST_SPEED: "40" } });
+  expect(status).toBe(0);
+  const received = lines.findIndex(({ response }) => response);
+  const words = lines.slice(0, received).map(({ msg }) => msg);
+  const waits = words.filter((msg) => /^No reply yet/.test(msg));
+  expect(waits.slice(0, 2)).toEqual([
+    "No reply yet after 10 s",
+    "No reply yet after 20 s",
+  ]);
 });
 
 test.skipIf(process.platform === "win32")(

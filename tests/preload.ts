@@ -3,7 +3,7 @@
 // that end in ".invalid", which lead nowhere.
 import dns from "node:dns";
 
-const speed = Number(process.env["TEST_SPEED"] ?? 20);
+const speed = Number(process.env["TEST_SPEED"] ?? 10);
 const { setTimeout, setInterval } = globalThis;
 const hurry = (timer: typeof setTimeout | typeof setInterval) =>
   ((callback: () => void, ms = 0, ...rest: []) =>

@@ -232,7 +232,7 @@ describe("the key is in no line", () => {
         response.statusCode = 401;
         response.setHeader("x-request-id", KEY);
         // The sentence is cut within the key, which must not leave half of it.
-        const message = `${"x".repeat(490)} Bad ${KEY} ${JSON.stringify(KEY)}`;
+        const message = `${"x".repeat(484)} Bad ${KEY} ${JSON.stringify(KEY)}`;
         return { error: { message, code: KEY, param: [KEY] } };
       });
       const { stdout, status } = await run({

@@ -25,8 +25,8 @@ export class Failure extends Error {
 /**
  * Reads the settings from environment variables; an empty one counts as unset.
  *
- * The default model is the one OpenAI names as the successor of gpt-4o and
- * gpt-4.1, large and mini, which it withdraws on 14 January 2027.
+ * On 14 January 2027 OpenAI withdraws gpt-4o and gpt-4.1, large and mini. The
+ * default model is the one that its list of deprecations names to follow them.
  */
 export function readSettings(env: NodeJS.ProcessEnv): Settings {
   const read = (name: string) => env[name]?.trim() || undefined;

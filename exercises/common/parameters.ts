@@ -18,7 +18,7 @@ const NAMES: ParameterName[] = [
  * Spells a temperature and a limit, in tokens, for a server's first request.
  *
  * OpenAI's current models refuse `max_tokens`, and take a temperature only with
- * reasoning off. Everyone else gets `max_tokens`: many local servers ignore
+ * reasoning off: their words are in tests/refusals.json. Everyone else gets `max_tokens`: many local servers ignore
  * `max_completion_tokens` without a word.
  */
 export function spell(
