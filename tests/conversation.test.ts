@@ -57,12 +57,9 @@ describe("with no provider", () => {
     );
   });
 
-  test("from another working directory", async () => {
-    expectOfflineConversation(await run({ cwd: tmpdir() }));
-  });
-
-  test("with an empty key", async () => {
-    expectOfflineConversation(await run({ env: { OPENAI_API_KEY: "" } }));
+  test("from another working directory, with an empty key", async () => {
+    const env = { OPENAI_API_KEY: "" };
+    expectOfflineConversation(await run({ cwd: tmpdir(), env }));
   });
 
   test("with .env.example as .env", async () => {
