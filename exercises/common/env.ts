@@ -44,7 +44,7 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
 for (const [name, value] of Object.entries(process.env)) {
   if (value?.trim() === "") delete process.env[name];
 }
-const file = config({
+const envFile = config({
   path: fileURLToPath(new URL("../../.env", import.meta.url)),
   quiet: true,
 });
@@ -61,8 +61,8 @@ export function checkSettings({ apiKey, baseURL, logLevel }: Settings): void {
     if (!valid) throw new Failure("invalid_setting", message, hint);
   };
   check(
-    !file.error || file.error.code === "ENOENT",
-    `.env cannot be read: ${file.error?.message}`,
+    !envFile.error || envFile.error.code === "ENOENT",
+    `.env cannot be read: ${envFile.error?.message}`,
     "Make .env a text file that you may read.",
   );
   check(

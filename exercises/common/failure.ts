@@ -69,11 +69,7 @@ function hintFor(...facts: unknown[]): string {
     return "Set OPENAI_API_KEY to a key that may use this model, or OPENAI_MODEL to one that it may use.";
   if (is(/^429/))
     return "Too many calls in a short time: wait a minute and run it again.";
-  if (
-    is(
-      /^404.*(model|deployment)|^4.*model.*not (found|exist)|^4\S* \S* model /is,
-    )
-  )
+  if (is(/^404.*(model|deployment)|^4.*model\b.*not (found|exist)/is))
     return `Set OPENAI_MODEL in .env to a model that ${baseURL} has.`;
   if (is(/^(3|40[45])|unexpected_answer|endpoint/i))
     return `Correct OPENAI_BASE_URL in .env, now ${baseURL}: most servers' ends in /v1.`;

@@ -96,8 +96,10 @@ function findError(request: Record<string, unknown>) {
 
 /** The text of a message's content, a string or a list of text parts. */
 function readText(content: unknown): string | undefined {
-  const parts: unknown[] = [content].flat();
-  const texts = parts.map((part) => (isText(part) ? part : Object(part).text));
+  const texts = [content].flat().map((part: unknown) => {
+    const { text } = Object(part) as { text?: unknown };
+    return isText(part) ? part : text;
+  });
   return texts.length > 0 && texts.every(isText) ? texts.join("") : undefined;
 }
 

@@ -18,8 +18,8 @@ const NAMES: ParameterName[] = [
  * Spells a temperature and a limit, in tokens, for a server's first request.
  *
  * OpenAI's current models refuse `max_tokens`, and take a temperature only with
- * reasoning off: their words are in tests/refusals.json. Everyone else gets `max_tokens`: many local servers ignore
- * `max_completion_tokens` without a word.
+ * reasoning off: their words are in tests/refusals.json. Everyone else gets
+ * `max_tokens`: many local servers ignore `max_completion_tokens` silently.
  */
 export function spell(
   baseURL: string,
