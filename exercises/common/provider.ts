@@ -50,7 +50,7 @@ export async function connect(): Promise<Provider> {
   if (offline) {
     logger.warn(
       { provider: "offline", model },
-      "No model answers, only the offline stand-in: OPENAI_API_KEY and OPENAI_BASE_URL are not set",
+      "No model answers, only an offline stand-in: see .env.example",
     );
   } else {
     logger.info({ provider: baseURL, model }, `Asking ${model} at ${baseURL}`);
