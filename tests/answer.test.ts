@@ -31,7 +31,11 @@ describe("the words of a server's complaint", () => {
     ],
     [{ error: null, message: "" }, []],
     [{ n: ["Bad."] }, []],
-    [{ message: "Bad.", errors: { n: ["Worse."] } }, ["Bad."]],
+    [{ message: "Bad.", errors: { n: ["Worse."] } }, ["n: Worse."]],
+    [{ error: { issues: [{ message: "Bad." }] } }, ["issues: Bad."]],
+    [{ title: "Bad.", status: 400 }, ["Bad."]],
+    [{ title: "Bad.", detail: "Worse." }, ["Worse."]],
+    [{ message: "Bad.", error: {} }, ["Bad."]],
     [null, []],
     [42, []],
   ])("%j", (body, words) => {

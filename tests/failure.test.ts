@@ -304,11 +304,51 @@ const VARIANTS: Case[] = [
     hint: /what the message names/,
   },
   {
+    what: "a rate limit that speaks of billing",
+    status: 429,
+    answer: error(
+      "Rate limit reached. Add a payment method at /account/billing.",
+      { code: "rate_limit_exceeded" },
+    ),
+    msg: /billing/,
+    hint: /wait a minute/,
+  },
+  {
+    what: "a withdrawn model",
+    status: 400,
+    answer: error("The model `m` has been decommissioned.", {
+      code: "model_decommissioned",
+    }),
+    msg: /decommissioned/,
+    hint: MODEL,
+  },
+  {
+    what: "no valid model",
+    status: 400,
+    answer: error("m is not a valid model ID"),
+    msg: /valid/,
+    hint: MODEL,
+  },
+  {
+    what: "OpenRouter's unknown model",
+    status: 404,
+    answer: error("No endpoints found for m."),
+    msg: /endpoints/,
+    hint: MODEL,
+  },
+  {
+    what: "Azure's content filter",
+    status: 400,
+    answer: error("The prompt was filtered.", { code: "content_filter" }),
+    msg: /filtered/,
+    hint: /Reword/,
+  },
+  {
     what: "a server's own time-out",
     status: 408,
     answer: error("It took too long."),
     msg: /long/,
-    hint: /what the message names/,
+    hint: /again in a minute/,
   },
 ];
 
@@ -344,7 +384,7 @@ describe("a reply with no text", () => {
   const REASONED = { completion_tokens_details: { reasoning_tokens: 500 } };
   const cut = completion("", { finish_reason: "length" });
   const table: [string, object, RegExp, string, RegExp][] = [
-    ["empty", completion(""), /no text/, "empty_reply", MODEL],
+    ["empty", completion(""), /no plain text/, "empty_reply", MODEL],
     [
       "spent on reasoning",
       { ...cut, usage: REASONED },
@@ -366,12 +406,12 @@ describe("a reply with no text", () => {
       "content_filter",
       /QUESTION/,
     ],
-    ["null", completion(null), /no text/, "empty_reply", MODEL],
-    ["blank", completion(" \n"), /no text/, "empty_reply", MODEL],
+    ["null", completion(null), /no plain text/, "empty_reply", MODEL],
+    ["blank", completion(" \n"), /no plain text/, "empty_reply", MODEL],
     [
       "no string",
       completion([{ text: "Hi" }]),
-      /no text/,
+      /no plain text/,
       "empty_reply",
       MODEL,
     ],

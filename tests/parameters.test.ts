@@ -107,6 +107,56 @@ describe("a refusal by name, in other words", () => {
   });
 });
 
+describe("a refusal by name, in a sentence", () => {
+  test.each<[ParameterName, string, object?]>([
+    ["temperature", "Temperature is not supported for this model."],
+    ["max_tokens", "This model doesn’t support max_tokens"],
+    [
+      "max_tokens",
+      "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' (between 1 and 4096) instead.",
+    ],
+    [
+      "temperature",
+      "'temperature' takes at least 1 here",
+      { code: "unsupported_value" },
+    ],
+    ["max_tokens", "Invalid parameter: 'max_tokens'"],
+    ["max_tokens", "'max_tokens' is not an allowed parameter."],
+    ["max_tokens", "No such parameter: max_tokens"],
+    ["max_tokens", "body must NOT have additional properties: max_tokens"],
+    ["max_tokens", "Please use max_completion_tokens, not max_tokens"],
+    ["max_tokens", "requires max_completion_tokens rather than max_tokens"],
+    ["max_tokens", "max_tokens was removed"],
+    ["max_tokens", "max_tokens is not supported with gpt-5-2025-08-07"],
+    ["temperature", "temperature is forbidden", { param: "body.temperature" }],
+  ])("%s: %s", (name, message, facts) => {
+    const request = requestWith(name);
+    expect(refusedParameter({ message, ...facts }, request)).toBe(name);
+  });
+});
+
+describe("a bad value, or another's trouble, in a sentence", () => {
+  test.each<[string, object?]>([
+    ["temperature 3 is not supported. Valid values: 0.0 to 2.0"],
+    ["temperature 3 not allowed (max 2)"],
+    ["temperature must lie in 0-2; 3 is not supported"],
+    ["temperature is limited to 2; use a smaller value instead"],
+    ["Unexpected value for temperature: 3"],
+    ["max_tokens 999999 is not allowed, the limit is 8192"],
+    ["does not support max_tokens values over 8192"],
+    ["max_tokens cannot be set to 0"],
+    ["max_tokens must be a whole number; 0.5 is not supported"],
+    ["max_tokens must be an integer; only whole ones are allowed"],
+    [
+      "Unsupported parameter: 'stream'; supported: temperature, max_tokens",
+      { param: "stream" },
+    ],
+  ])("%s", (message, facts) => {
+    const request = requestWith("max_tokens");
+    expect(refusedParameter({ message, ...facts }, request)).toBeUndefined();
+  });
+});
+
 describe("the reader's mistake is no refusal", () => {
   test.each([
     `{"error":{"message":"Invalid 'max_tokens': integer below minimum value. Expected a value >= 1, but got 0 instead.","param":"max_tokens","code":"integer_below_min_value"}}`,

@@ -1,6 +1,10 @@
 import OpenAI from "openai";
+import { REWORD } from "./answer.ts";
 import { Failure, settings } from "./env.ts";
 import { hideKey, logger } from "./logger.ts";
+
+const UNKNOWN_MODEL =
+  /^4(04.*(model|deployment|no endpoints)|.*(invalid|unknown|no such|valid) model|.*model_(not|decom)|.*\bmodel\b.*(not (found|exist)|decommissioned|retired|withdrawn))/is;
 
 /** Logs what went wrong and what to do, in one fatal line; exits with status 1. */
 export function fail(error: unknown): never {
@@ -24,7 +28,12 @@ export function explain(thrown: unknown) {
     return { err: { type, code }, message, hint };
   }
   if (error instanceof OpenAI.APIConnectionError) {
-    const { code, message } = rootCause(error);
+    const { code, message: words } = rootCause(error);
+    // OpenSSL puts its routine before what it says, and its source file after.
+    const message = words.replace(
+      /^\w+:error:\w+:.*?:.*?:(.*?):.*/s,
+      "TLS: $1",
+    );
     return { err: { type, code }, message, hint: hintFor(code, message) };
   }
   if (error instanceof OpenAI.APIError) {
@@ -63,25 +72,26 @@ function hintFor(...facts: unknown[]): string {
 
   if (is(/^401|^400.*api.?key/is))
     return `Set OPENAI_API_KEY in .env to a key that ${baseURL} accepts${apiKey ? "" : ": it is not set"}.`;
-  if (is(/^402|^429.*(quota|billing|credit|balance)/is))
+  if (is(/^402|^429.*(insufficient_quota|exceeded your|credit|balance)/is))
     return "Add credit to the account of OPENAI_API_KEY, or set another key.";
   if (is(/^403/))
     return "Set OPENAI_API_KEY to a key that may use this model, or OPENAI_MODEL to one that it may use.";
   if (is(/^429/))
     return "Too many calls in a short time: wait a minute and run it again.";
-  if (is(/^404.*(model|deployment)|^4.*model\b.*not (found|exist)/is))
+  if (is(UNKNOWN_MODEL))
     return `Set OPENAI_MODEL in .env to a model that ${baseURL} has.`;
   if (is(/^(3|40[45])|unexpected_answer|endpoint/i))
     return `Correct OPENAI_BASE_URL in .env, now ${baseURL}: most servers' ends in /v1.`;
+  if (is(/^4.*content_(filter|policy)/is)) return REWORD;
   if (is(/^4.*(context length|context window|(prompt|messages?) .*too long)/is))
     return "Shorten the messages, or lower MAX_TOKENS, in the exercise.";
   if (is(/^4.*\btemperature\b/is)) return "Change TEMPERATURE in the exercise.";
   if (is(/^4.*\bmax_(completion_)?tokens\b/is))
     return "Change MAX_TOKENS in the exercise.";
+  if (is(/^(408|5)/))
+    return "The server failed: run it again in a minute, or set OPENAI_MODEL to another model.";
   if (is(/^4/))
     return "Change in the exercise what the message names: a prompt, the messages, TEMPERATURE or MAX_TOKENS.";
-  if (is(/^5/))
-    return "The server failed: run it again in a minute, or set OPENAI_MODEL to another model.";
   if (is(/^\d/)) return "Run it again, or set OPENAI_MODEL to another model.";
 
   if (is(/^ECONNREFUSED/))

@@ -28,11 +28,12 @@ export const logger = pino(
   stdout,
 );
 
-/** Puts its name where a text holds the key, as it is or as JSON spells it. */
+/** Puts its name where a text holds the key, also as JSON or a URL spells it. */
 export function hideKey(text: string): string {
   const { apiKey } = settings;
   if (apiKey === undefined) return text;
-  const spellings = new Set([apiKey, JSON.stringify(apiKey).slice(1, -1)]);
+  const inJSON = JSON.stringify(apiKey).slice(1, -1);
+  const spellings = new Set([apiKey, inJSON, encodeURIComponent(apiKey)]);
   return [...spellings].reduce(
     (hidden, spelling) => hidden.replaceAll(spelling, "[OPENAI_API_KEY]"),
     text,

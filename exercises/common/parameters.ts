@@ -64,12 +64,31 @@ export function respell<Request extends Parameters>(
   }
 }
 
-// Words for a parameter, or a value, that is not for this model or server …
-const REFUSAL =
-  /unsupported|unrecogni[sz]ed|unknown|unexpected|forbidden|disallowed|deprecated|incompatible|no longer|instead|\bonly\b|(for|with|by) this model|not a valid (param|arg|field|prop|opt|key)|(not|n't) (be )?(support|permit|allow|accept|recogni|us|set|specif|known|found|exist|available|implement)/i;
-// … and for a value that is out of bounds.
-const OUT_OF_BOUNDS =
-  /[<>]=|[<>] ?\d|[≤≥]|between|range|up to|at (most|least)|exceed|positive|negative|integer|invalid type|expected an? |\[-?[\d.]+, ?|(less|greater|more|lower|higher|larger|smaller|fewer) than|too \w+|(above|below) (the )?(max|min|\d)|(max|min)imum (value|allowed|supported|of|is)/i;
+const oneOf = (...words: string[]) => new RegExp(words.join("|"), "i");
+
+// How servers say that a parameter, or any value of it, is not for this model …
+const REFUSAL = oneOf(
+  "unsupported|unrecogni[sz]ed|unknown|unexpected|unpermitted|unavailable",
+  "forbidden|disallowed|illegal|extra|deprecated|obsolete|removed?\\b|renamed",
+  "replaced|incompatible|no longer|no such|instead|rather than|please use|only",
+  "(for|with|by) this model|not an? (\\w+ )?(param|arg|field|prop|opt|key)",
+  "invalid (param|arg|field|prop)|must not have additional",
+  "(not|n['’]t) (be )?(support|permit|allow|accept|recogni|us|set|specif|known)",
+  "not (found|exist|available|implemented|applicable|compatible)",
+);
+// … and that it is, but not with this value.
+const OUT_OF_BOUNDS = oneOf(
+  "[<>]=|[<>] ?\\d|[≤≥]|\\d ?(to|–|\\.\\.=?) ?\\d|\\[-?[\\d.]+, ?|between|range",
+  "\\d ?- ?\\d(?![\\w-])|within",
+  "(max|min)(imum)?:? (\\d|value|allowed|supported|of|is)|at (most|least)|up to",
+  "(less|greater|more|lower|higher|larger|smaller|fewer) (than|value)|too \\w+",
+  "(above|below) (the )?(max|min|\\d)|over \\d|to (be )?(0|zero)(?![.\\d])|exceed",
+  "limit is|limited to|positive|negative|integer|whole number|unexpected value",
+  "invalid type|expected an? ",
+);
+// What leaves no doubt, whatever else is said.
+const DECISIVE =
+  /(unsupported|unknown|unrecogni[sz]ed)[_ ](param|arg|key|field)|unsupported_value|extra_forbidden/i;
 
 /** What a server says is wrong: its own words, in the API's terms. */
 export interface Complaint {
@@ -82,18 +101,24 @@ export interface Complaint {
 /**
  * The parameter of a request that a server refuses by name, if any. A value out
  * of bounds is no refusal but the reader's mistake; `reasoning_effort` is never
- * the reader's.
+ * the reader's. A complaint about another parameter may name these in passing.
  */
 export function refusedParameter(
-  { message, type, code, param }: Complaint,
+  { message, type = "", code = "", param = "" }: Complaint,
   request: Parameters,
 ): ParameterName | undefined {
-  const place = (name: string) =>
-    `${param} ${message}`.search(new RegExp(`\\b${name}\\b`));
+  const place = (name: string, text = `${param} ${message}`) =>
+    text.search(new RegExp(`\\b${name}\\b`, "i"));
+  const isOther = /^(?!(body|none)$)[a-z_]+$/i.test(param);
+  if (isOther && NAMES.every((name) => place(name, param) < 0))
+    return undefined;
+
   const [name] = NAMES.filter((name) => request[name] !== undefined)
     .filter((name) => place(name) >= 0)
     .sort((one, other) => place(one) - place(other));
-  const words = `${message} ${type} ${code}`.replaceAll("_", " ");
-  const isRefusal = REFUSAL.test(words) && !OUT_OF_BOUNDS.test(words);
+  const isRefusal =
+    DECISIVE.test(`${type} ${code} ${message}`) ||
+    (REFUSAL.test(message) &&
+      !OUT_OF_BOUNDS.test(message.replaceAll("_", " ")));
   return isRefusal || name === "reasoning_effort" ? name : undefined;
 }

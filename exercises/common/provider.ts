@@ -79,7 +79,7 @@ async function missingModel(client: OpenAI): Promise<Failure> {
   const [code, unset] = ["missing_model", "OPENAI_MODEL is not set"];
   try {
     const { data } = await client.models.list({ maxRetries: 0 });
-    const names = data.slice(0, 10).map(({ id }) => id);
+    const names = data.slice(0, 10).flatMap(({ id }) => id || []);
     const more = data.length - names.length;
     if (more > 0) names.push(`and ${more} more`);
     const listed = names.length > 0 ? names.join(", ") : "no model at all";

@@ -26,7 +26,7 @@ export function respellingFetch(
 
   return async (url, init) => {
     // It runs on through the SDK's retries, and through what it waits between.
-    timer ??= setInterval(tick, 10_000).unref();
+    timer ??= setInterval(tick, 10_000);
     for (;;) {
       const body = respelt.get(init?.body) ?? init?.body ?? null;
       // Followed, a redirect would turn the POST into a GET.
