@@ -518,6 +518,7 @@ describe("no answer at all", () => {
       }),
     );
     expect(fatal.err?.["code"]).toMatch(/SSL|EPROTO/);
+    expect(fatal.msg).toMatch(/^TLS: [a-z ]+$/);
     expect(fatal.hint).toMatch(/http:\/\/ instead of https/);
   });
 
@@ -624,7 +625,7 @@ describe("OPENAI_BASE_URL without OPENAI_MODEL", () => {
     [
       "names ten of many",
       200,
-      { data: ids },
+      { data: [{}, ...ids] },
       /set\.$/,
       /model-10, and 2 more\.$/,
     ],

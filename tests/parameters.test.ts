@@ -135,6 +135,15 @@ describe("a refusal by name, in a sentence", () => {
   });
 });
 
+test.each(
+  "unsupported, unrecognised, unrecognized, unknown, unexpected, unpermitted, unavailable, forbidden, disallowed, illegal, extra, deprecated, obsolete, removed, renamed, replaced, incompatible, no longer taken, for others only, an invalid field, not an option, not permitted, not be accepted, not used, not set, not specified, not known, not found, not available, not implemented, not applicable, not compatible".split(
+    ", ",
+  ),
+)("'max_tokens' is %s", (words) => {
+  const message = `'max_tokens' is ${words}`;
+  expect(refusedParameter({ message }, { max_tokens: 5 })).toBe("max_tokens");
+});
+
 describe("a bad value, or another's trouble, in a sentence", () => {
   test.each<[string, object?]>([
     ["temperature 3 is not supported. Valid values: 0.0 to 2.0"],

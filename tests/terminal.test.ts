@@ -227,7 +227,7 @@ describe("the key is in no line", () => {
     "at %s, where the server repeats it (columns: %s)",
     async (level, columns) => {
       const { calls, env } = await serve((_call, index, response) => {
-        const content = `Your key is ${KEY}, in JSON ${JSON.stringify({ KEY })}`;
+        const content = `Your key is ${KEY}, in JSON ${JSON.stringify({ KEY })}, in a URL ${encodeURIComponent(KEY)}`;
         if (index === 0) return { ...completion(content), [KEY]: { key: KEY } };
         response.statusCode = 401;
         response.setHeader("x-request-id", KEY);

@@ -79,8 +79,9 @@ async function missingModel(client: OpenAI): Promise<Failure> {
   const [code, unset] = ["missing_model", "OPENAI_MODEL is not set"];
   try {
     const { data } = await client.models.list({ maxRetries: 0 });
-    const names = data.slice(0, 10).flatMap(({ id }) => id || []);
-    const more = data.length - names.length;
+    const all = data.flatMap(({ id }) => id || []);
+    const names = all.slice(0, 10);
+    const more = all.length - names.length;
     if (more > 0) names.push(`and ${more} more`);
     const listed = names.length > 0 ? names.join(", ") : "no model at all";
     const hint = `Set OPENAI_MODEL in .env. ${client.baseURL} lists ${listed}.`;
