@@ -81,7 +81,7 @@ function hintFor(...facts: unknown[]): string {
   if (is(UNKNOWN_MODEL))
     return `Set OPENAI_MODEL in .env to a model that ${baseURL} has.`;
   if (is(/^(3|40[45])|unexpected_answer|endpoint/i))
-    return `Correct OPENAI_BASE_URL in .env, now ${baseURL}: most servers' ends in /v1.`;
+    return `Correct OPENAI_BASE_URL in .env, now ${baseURL}: it usually ends in /v1.`;
   if (is(/^4.*content_(filter|policy)/is)) return REWORD;
   if (is(/^4.*(context length|context window|(prompt|messages?) .*too long)/is))
     return "Shorten the messages, or lower MAX_TOKENS, in the exercise.";
