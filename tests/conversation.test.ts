@@ -1,169 +1,156 @@
-import { exec } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { appendFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
+import type OpenAI from "openai";
 import { describe, expect, test } from "vitest";
 import {
-  bareEnvironment,
   completion,
   copyProject,
-  requests,
-  responses,
-  roles,
+  LESSON,
+  readProjectFile,
   ROOT,
-  run,
-  serve,
+  runLesson,
+  startServer,
   type Result,
-} from "./harness.ts";
+} from "./helpers.ts";
 
-function expectOfflineConversation({ stdout, stderr, status, lines }: Result) {
-  expect(stderr).toBe("");
-  expect(status).toBe(0);
-  expect(lines).toHaveLength(stdout.trimEnd().split("\n").length);
-  expect(lines[0]).toMatchObject({ level: 40, provider: "offline" });
-  expect(lines[0]?.msg).toMatch(/No model answers/);
-  expect(lines.slice(1).map(({ part, level }) => [part, level])).toEqual([
-    ["single-turn", 30],
-    ["single-turn", 30],
-    ["multi-turn", 30],
-    ["multi-turn", 30],
-  ]);
+const PART_1 = [
+  "system: You are a knowledgeable and enthusiastic travel assistant. Help users plan trips with practical advice.",
+  "user: What's the best time of year to visit Japan?",
+];
+const REPLY =
+  "Spring (March-May) is ideal for cherry blossoms. Autumn (September-November) offers beautiful foliage and mild weather. Both seasons have comfortable temperatures and fewer typhoons than summer.";
+const FOLLOW_UP = "user: Can you suggest a 3-day itinerary for Tokyo?";
+const ITINERARY =
+  "Day 1: Explore Shibuya crossing and Harajuku street fashion. Day 2: Visit Senso-ji temple in Asakusa, then Akihabara for electronics. Day 3: Day trip to Kamakura for the Great Buddha and coastal views.";
 
-  const [first, second] = requests(lines);
-  expect(roles(first)).toBe("system,user");
-  expect(roles(second)).toBe("system,user,assistant,user");
-  const [reply, other] = responses(lines);
-  expect(second?.messages[2]?.content).toBe(reply?.choices[0]?.message.content);
-  expect(reply?.model).toMatch(/stand-in/);
-  expect(other?.usage?.prompt_tokens).toBeGreaterThan(
-    reply?.usage?.prompt_tokens ?? Infinity,
-  );
+const toTexts = (messages: OpenAI.ChatCompletionMessageParam[] = []) =>
+  messages.map(({ role, content }) => `${role}: ${content}`);
+const requestsIn = ({ lines }: Result) =>
+  lines.flatMap(({ request }) => request ?? []);
+const responsesIn = ({ lines }: Result) =>
+  lines.flatMap(({ response }) => response ?? []);
+
+function expectSuccess({ stderr, status, stdout, lines }: Result) {
+  expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
+  // Everything on stdout is a line of the log.
+  expect(stdout.trimEnd().split("\n")).toHaveLength(lines.length);
 }
 
-describe("with no provider", () => {
-  test("the stand-in holds the conversation of the page", async () => {
-    const result = await run();
-    expectOfflineConversation(result);
-    const { messages } = requests(result.lines)[1]!;
-    expect(messages.map(({ content }) => content)).toEqual([
-      "You are a knowledgeable and enthusiastic travel assistant. Help users plan trips with practical advice.",
-      "What's the best time of year to visit Japan?",
-      "Spring (March-May) is ideal for cherry blossoms. Autumn (September-November) offers beautiful foliage and mild weather. Both seasons have comfortable temperatures and fewer typhoons than summer.",
-      "Can you suggest a 3-day itinerary for Tokyo?",
-    ]);
-    expect(responses(result.lines)[1]?.choices[0]?.message.content).toBe(
-      "Day 1: Explore Shibuya crossing and Harajuku street fashion. Day 2: Visit Senso-ji temple in Asakusa, then Akihabara for electronics. Day 3: Day trip to Kamakura for the Great Buddha and coastal views.",
-    );
-  });
-
-  test("from another working directory, with an empty key", async () => {
-    const env = { OPENAI_API_KEY: "" };
-    expectOfflineConversation(await run({ cwd: tmpdir(), env }));
-  });
-
-  test("with .env.example as .env", async () => {
-    const folder = copyProject();
-    const example = readFileSync(join(ROOT, ".env.example"), "utf8");
-    writeFileSync(join(folder, ".env"), example);
-    expectOfflineConversation(await run({ folder }));
-  });
-
-  test("by the README's own command, as a shell runs it", async () => {
-    const readme = readFileSync(join(ROOT, "README.md"), "utf8");
-    const [, command] = /^npm ci && (npx tsx .*)$/m.exec(readme) ?? [];
-    const { stdout } = await promisify(exec)(String(command), {
-      cwd: copyProject(),
-      env: bareEnvironment(),
-    });
-    expect(stdout.split("\n").filter((line) => line.startsWith("{"))).toEqual(
-      stdout.trimEnd().split("\n"),
-    );
-    expect(stdout).toContain('"part":"multi-turn"');
-  });
-});
-
-describe("with a provider", () => {
-  const TRICKY = 'One\nTwo\r\n"three" \\ \\n 四 🗾 \u2028 five\t.';
-
-  test("two calls carry the list, and the log shows them as they were", async () => {
-    const sent = { ...completion(TRICKY), x_unknown: { kept: [1, null] } };
-    const { calls, env, baseURL } = await serve(() => sent);
-    const { lines, stderr, status, lingered } = await run({ env });
-    expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
-
-    expect(calls.map(({ method, path }) => [method, path])).toEqual([
-      ["POST", "/v1/chat/completions"],
-      ["POST", "/v1/chat/completions"],
-    ]);
-    for (const { headers, body } of calls) {
-      expect(headers.authorization).toBe(`Bearer ${env.OPENAI_API_KEY}`);
-      expect(body).toMatchObject({
-        model: "test-model",
-        temperature: 0.7,
-        max_tokens: 500,
-      });
+describe.concurrent(
+  "without a provider, the conversation is about Japan",
+  () => {
+    function expectConversation(result: Result) {
+      expectSuccess(result);
+      const [provider, ...lines] = result.lines;
+      expect(provider).toMatchObject({ level: 40, provider: "offline" });
+      expect(lines.map(({ level, msg }) => `${level} ${msg}`)).toEqual([
+        "30 Part 1 (single-turn): sending 2 messages",
+        "30 Part 1 (single-turn): received the reply",
+        "30 Part 2 (multi-turn): sending 4 messages",
+        "30 Part 2 (multi-turn): received the reply",
+      ]);
+      const requests = requestsIn(result).map(({ messages }) =>
+        toTexts(messages),
+      );
+      const part2 = [...PART_1, `assistant: ${REPLY}`, FOLLOW_UP];
+      expect(requests).toEqual([PART_1, part2]);
+      expect(responsesIn(result)).toMatchObject([
+        { choices: [{ message: { content: REPLY } }] },
+        { choices: [{ message: { content: ITINERARY } }] },
+      ]);
     }
-    expect(calls.map(({ body }) => roles(body))).toEqual([
-      "system,user",
-      "system,user,assistant,user",
+
+    test("in another working directory, with an empty key", async () => {
+      const env = { OPENAI_API_KEY: " " };
+      expectConversation(await runLesson({ cwd: tmpdir(), env }));
+    });
+
+    test("with a copy of .env.example as .env", async () => {
+      const folder = copyProject();
+      writeFileSync(join(folder, ".env"), readProjectFile(".env.example"));
+      expectConversation(await runLesson({ folder }));
+    });
+  },
+);
+
+describe.concurrent("with a provider", () => {
+  test("each call sends the whole list, and the log shows what is sent", async () => {
+    const text = 'One\nTwo\r\n"three" \\ \\n 四 🗾 \u2028 five\t.';
+    const body = { ...completion(text), extra: { nested: [1, null] } };
+    const { calls, env, baseURL } = await startServer(() => ({ body }));
+    const result = await runLesson({ env });
+
+    expectSuccess(result);
+    const provider = { level: 30, provider: baseURL, model: "test-model" };
+    expect(result.lines[0]).toMatchObject(provider);
+    expect(requestsIn(result)).toEqual(calls.map((call) => call.body));
+    expect(responsesIn(result)).toEqual([body, body]);
+
+    const [first, second] = calls;
+    expect(first).toMatchObject({
+      method: "POST",
+      path: "/v1/chat/completions",
+      headers: { authorization: `Bearer ${env.OPENAI_API_KEY}` },
+      body: { model: "test-model", temperature: 0.7, max_tokens: 500 },
+    });
+    expect(toTexts(first?.body.messages)).toEqual(PART_1);
+    const part2 = [...PART_1, `assistant: ${text}`, FOLLOW_UP];
+    expect(toTexts(second?.body.messages)).toEqual(part2);
+  });
+
+  test("warns when MAX_TOKENS cuts off a reply", async () => {
+    const finish_reason = "length";
+    const body = completion("Spring is", { finish_reason });
+    const { env } = await startServer(() => ({ body }));
+    const { lines } = await runLesson({ env });
+    const warnings = lines.filter(({ level }) => level === 40);
+    expect(warnings).toMatchObject([
+      { part: "Part 1 (single-turn)", finish_reason },
+      { part: "Part 2 (multi-turn)", finish_reason },
     ]);
-    expect(calls[1]?.body.messages.slice(0, 2)).toEqual(
-      calls[0]?.body.messages,
-    );
-    expect(calls[1]?.body.messages[2]).toEqual({
-      role: "assistant",
-      content: TRICKY,
-    });
-
-    expect(lines[0]).toMatchObject({
-      level: 30,
-      provider: baseURL,
-      model: "test-model",
-    });
-    expect(requests(lines)).toEqual(calls.map(({ body }) => body));
-    expect(responses(lines)).toEqual([sent, sent]);
-    for (const { response, duration_ms } of lines) {
-      if (response) expect(duration_ms).toBeGreaterThanOrEqual(0);
-    }
-    // An idle connection to a server that keeps it open must not hold it up.
-    expect(lingered).toBeLessThan(3000);
+    expect(warnings[0]?.msg).toContain("MAX_TOKENS");
   });
 
-  test("a reply that reaches the limit is warned of", async () => {
-    const { env } = await serve(() =>
-      completion("Spring is", { finish_reason: "length" }),
-    );
-    const { lines, status } = await run({ env });
-    expect(status).toBe(0);
-    const cuts = lines.filter(({ level }) => level === 40);
-    expect(cuts).toHaveLength(2);
-    expect(cuts[0]).toMatchObject({
-      part: "single-turn",
-      finish_reason: "length",
-    });
-    expect(cuts[0]?.msg).toMatch(/MAX_TOKENS/);
-  });
-
-  test("settings come from .env, and the environment wins", async () => {
-    const { calls, baseURL } = await serve(() => completion("Yes."));
+  test("environment variables override .env", async () => {
+    const body = completion("Yes.");
+    const { calls, baseURL } = await startServer(() => ({ body }));
     const folder = copyProject();
-    writeFileSync(
-      join(folder, ".env"),
-      `OPENAI_API_KEY="sk-file"\nOPENAI_BASE_URL=${baseURL}\nOPENAI_MODEL=file-model\n`,
-    );
-    const env = { OPENAI_MODEL: "env-model", OPENAI_API_KEY: " " };
-    const { status, stderr } = await run({ folder, cwd: tmpdir(), env });
-    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    const file = ["OPENAI_API_KEY='sk-file'", `OPENAI_BASE_URL=${baseURL}`];
+    writeFileSync(join(folder, ".env"), file.join("\n"));
+    const env = { OPENAI_MODEL: "env-model", OPENAI_API_KEY: "" };
+    expectSuccess(await runLesson({ folder, cwd: tmpdir(), env }));
     expect(calls[0]?.body.model).toBe("env-model");
     expect(calls[0]?.headers.authorization).toBe("Bearer sk-file");
   });
 
-  test("a server that needs no key is sent none", async () => {
-    const { calls, env } = await serve(() => completion("Yes."));
-    const { status } = await run({ env: { ...env, OPENAI_API_KEY: "" } });
-    expect(status).toBe(0);
-    expect(calls).toHaveLength(2);
+  test("sends no Authorization header without a key", async () => {
+    const body = completion("Yes.");
+    const { calls, env } = await startServer(() => ({ body }));
+    expectSuccess(await runLesson({ env: { ...env, OPENAI_API_KEY: "" } }));
     expect(calls[0]?.headers).not.toHaveProperty("authorization");
   });
+});
+
+const hasGit = spawnSync("git", ["--version"]).status === 0;
+
+test.runIf(hasGit)("npm test says that the lesson is edited", () => {
+  const cwd = copyProject();
+  const git = (...args: string[]) => {
+    const author = ["-c", "user.name=x", "-c", "user.email=x@example.com"];
+    spawnSync("git", [...author, ...args], { cwd });
+  };
+  const readNotice = () => {
+    const script = join(ROOT, "tests/notice.ts");
+    const args = ["--import", import.meta.resolve("tsx/esm"), script];
+    return spawnSync(process.execPath, args, { cwd, encoding: "utf8" }).stdout;
+  };
+  expect(readNotice()).toBe("");
+  git("init");
+  git("add", "exercises");
+  git("commit", "-m", "x");
+  expect(readNotice()).toBe("");
+  appendFileSync(join(cwd, LESSON), "\n");
+  expect(readNotice()).toContain(`git checkout ${LESSON}`);
 });

@@ -1,109 +1,107 @@
-import type OpenAI from "openai";
 import { describe, expect, test } from "vitest";
 import { offlineFetch } from "../exercises/common/offline.ts";
 
+const JAPAN = "What's the best time of year to visit Japan?";
+const system = { role: "system", content: "Be brief." };
 const user = (content: unknown) => ({ role: "user", content });
 
-async function ask(request: object) {
-  const body = JSON.stringify({ messages: [user("Hi there!")], ...request });
-  const response = await offlineFetch("", { body });
-  return { status: response.status, body: await response.json() };
+async function complete(request: object) {
+  const body = JSON.stringify({ model: "offline", ...request });
+  const response = await offlineFetch("http://offline", { body });
+  return response.json();
 }
-const completionFor = async (request: object) =>
-  (await ask(request)).body as OpenAI.ChatCompletion;
 
-test("any other question is answered with the list received", async () => {
-  const messages = [
-    { role: "system", content: "Be brief." },
-    user("One?"),
-    { role: "assistant", content: "Two." },
-    user([
-      { type: "text", text: "What was my " },
-      { type: "text", text: "first question?" },
-    ]),
-  ];
-  const { choices } = await completionFor({ messages });
-  expect(choices[0]?.message.content).toMatch(/stand-in, not a model/);
-  expect(choices[0]?.message.content).toMatch(
-    /\n1\. system: Be brief\.\n2\. user: One\?\n3\. assistant: Two\.\n4\. user: What was my first question\?$/,
+async function replyTo(...messages: object[]): Promise<string> {
+  const { choices } = await complete({ messages });
+  return choices[0].message.content;
+}
+
+test.each([
+  [JAPAN, /^Spring/],
+  ["what’s the BEST time of year\n to visit Japan", /^Spring/],
+  ["Can you suggest a 3 day itinerary for Tokyo??", /^Day 1/],
+])("knows a question, however it is written: %j", async (question, reply) => {
+  expect(await replyTo(user(question))).toMatch(reply);
+});
+
+describe("asked about the first question", () => {
+  const question = user("Hm, what was my FIRST question again?");
+
+  test("quotes the first message from the user", async () => {
+    const reply = await replyTo(system, user("One?"), user("Two?"), question);
+    expect(reply).toContain('"One?"');
+  });
+
+  test.each([[[question]], [[system, question]]])(
+    "says that this call does not contain it: %j",
+    async (messages) => {
+      expect(await replyTo(...messages)).toContain("no earlier message");
+    },
   );
 });
 
-test("words and punctuation marks are its tokens", async () => {
-  const { usage, choices } = await completionFor({
-    messages: [
-      user("Où? It's 3-day."),
-      user("What's the best time of year to visit Japan?"),
-    ],
-  });
+test("lists the messages of the call for any other question", async () => {
+  const assistant = { role: "assistant", content: "Two." };
+  const reply = await replyTo(system, user("One?"), assistant, user("Three?"));
+  const list =
+    "\n1. system: Be brief.\n2. user: One?\n3. assistant: Two.\n4. user: Three?\n";
+  expect(reply).toContain(list);
+  expect(reply).toMatch(/README\.md/);
+});
+
+test("counts words and punctuation marks as tokens", async () => {
+  const messages = [user("Où? It's 3-day."), user(JAPAN)];
+  const { usage } = await complete({ messages });
   expect(usage).toEqual({
-    prompt_tokens: 9 + 12,
+    prompt_tokens: 21,
     completion_tokens: 36,
     total_tokens: 57,
   });
-  expect(choices[0]?.finish_reason).toBe("stop");
 });
 
-describe.each(["max_tokens", "max_completion_tokens"])("%s", (name) => {
-  const messages = [user("What's the best time of year to visit Japan?")];
-
-  test("cuts the reply", async () => {
-    const { usage, choices, model } = await completionFor({
-      messages,
-      [name]: 5,
-    });
-    expect(model).toBe("offline-stand-in");
-    expect(choices).toMatchObject([
-      { finish_reason: "length", message: { content: "Spring (March-May" } },
-    ]);
-    expect(usage?.completion_tokens).toBe(5);
-  });
-
-  test("leaves a reply that just fits", async () => {
-    const { usage, choices } = await completionFor({ messages, [name]: 36 });
-    expect(choices[0]?.finish_reason).toBe("stop");
-    expect(usage?.completion_tokens).toBe(36);
-  });
+test.each<[limit: object, finish_reason: string, content: RegExp]>([
+  [{ max_tokens: 5 }, "length", /^Spring \(March-May$/],
+  [{ max_completion_tokens: 5 }, "length", /^Spring \(March-May$/],
+  [{ max_tokens: 36 }, "stop", /summer\.$/],
+])("cuts off the reply at %j", async (limit, finish_reason, content) => {
+  const body = await complete({ messages: [user(JAPAN)], ...limit });
+  expect(body.choices[0].finish_reason).toBe(finish_reason);
+  expect(body.choices[0].message.content).toMatch(content);
+  expect(Object.values(limit)).toContain(body.usage.completion_tokens);
 });
 
-test.each<[object, string]>([
-  [{ messages: undefined }, "messages"],
-  [{ messages: [] }, "messages"],
-  [{ messages: "Hi" }, "messages"],
-  [{ messages: [null] }, "messages[0].role"],
-  [
-    { messages: [user("Hi"), { role: "robot", content: "Hi" }] },
-    "messages[1].role",
-  ],
-  [{ messages: [user(null)] }, "messages[0].content"],
-  [{ messages: [user([])] }, "messages[0].content"],
-  [{ messages: [user(7)] }, "messages[0].content"],
-  [{ messages: [user([{ type: "image_url" }])] }, "messages[0].content"],
-  [{ temperature: -0.1 }, "temperature"],
-  [{ temperature: 2.1 }, "temperature"],
-  [{ temperature: "1" }, "temperature"],
-  [{ max_tokens: 0 }, "max_tokens"],
-  [{ max_tokens: 1.5 }, "max_tokens"],
-  [{ max_completion_tokens: -1 }, "max_completion_tokens"],
-  [{ max_completion_tokens: "5" }, "max_completion_tokens"],
-])("%o is refused as the API refuses it", async (request, param) => {
-  const { status, body } = await ask(request);
-  expect(status).toBe(400);
-  expect(body).toEqual({
-    error: {
-      message: expect.stringContaining(param),
-      type: "invalid_request_error",
-      param,
-      code: "invalid_value",
-    },
-  });
+const robot = { role: "robot", content: "Hi" };
+const AWAIT = "an empty object (is an `await` missing?)";
+
+test.each<[request: object, param: string, got: string]>([
+  [{ messages: undefined }, "messages", "nothing"],
+  [{ messages: [] }, "messages", "[]"],
+  [{ messages: "Hi" }, "messages", 'the string "Hi"'],
+  [{ messages: [null] }, "messages[0].role", "nothing"],
+  [{ messages: [system, robot] }, "messages[1].role", 'the string "robot"'],
+  [{ messages: [user(null)] }, "messages[0].content", "null"],
+  [{ messages: [user(7)] }, "messages[0].content", "7"],
+  [{ messages: [user(Promise.resolve())] }, "messages[0].content", AWAIT],
+  [{ temperature: -0.1 }, "temperature", "-0.1"],
+  [{ temperature: 2.1 }, "temperature", "2.1"],
+  [{ temperature: "0.7" }, "temperature", 'the string "0.7"'],
+  [{ max_tokens: 0 }, "max_tokens", "0"],
+  [{ max_tokens: 1.5 }, "max_tokens", "1.5"],
+  [{ max_completion_tokens: "5" }, "max_completion_tokens", 'the string "5"'],
+])("rejects %j, and says what it got", async (request, param, got) => {
+  const { error } = await complete({ messages: [user("Hi")], ...request });
+  const type = "invalid_request_error";
+  expect(error).toMatchObject({ type, param, code: "invalid_value" });
+  expect(error.message).toMatch(/^Invalid '.*': expected .*, got .*\.$/);
+  expect(error.message).toContain(`'${param}'`);
+  expect(error.message).toContain(`, got ${got}.`);
 });
 
 test.each([
-  { temperature: 0 },
+  { temperature: 0, max_tokens: 1 },
   { temperature: 2 },
-  { temperature: null, max_tokens: null },
   { messages: [{ role: "developer", content: "" }] },
-])("%o is taken", async (request) => {
-  expect((await ask(request)).status).toBe(200);
+])("accepts %j", async (request) => {
+  const body = await complete({ messages: [user("Hi")], ...request });
+  expect(body).toHaveProperty("choices");
 });

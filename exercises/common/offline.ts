@@ -1,112 +1,103 @@
-/** The stand-in's name, where a provider has the model's. */
-export const OFFLINE_MODEL = "offline-stand-in";
+import { isTemperature, isTokenLimit } from "./compat.ts";
 
-const ANSWERS = new Map([
-  [
-    "What's the best time of year to visit Japan?",
+const REPLIES = {
+  "What's the best time of year to visit Japan?":
     "Spring (March-May) is ideal for cherry blossoms. Autumn (September-November) offers beautiful foliage and mild weather. Both seasons have comfortable temperatures and fewer typhoons than summer.",
-  ],
-  [
-    "Can you suggest a 3-day itinerary for Tokyo?",
+  "Can you suggest a 3-day itinerary for Tokyo?":
     "Day 1: Explore Shibuya crossing and Harajuku street fashion. Day 2: Visit Senso-ji temple in Asakusa, then Akihabara for electronics. Day 3: Day trip to Kamakura for the Great Buddha and coastal views.",
-  ],
-]);
-
-const NO_ANSWER =
-  "I am a stand-in, not a model, so I cannot answer that. All I have is what this call sent me:";
+};
 
 const ROLES = ["system", "developer", "user", "assistant", "tool", "function"];
+type Message = { role: string; content: string };
 
 /**
- * Stands in for a provider: a `fetch` that answers chat completions with no
- * network and no model, and refuses messages, temperatures and limits as the API
- * does. Any question but the two above is answered with the list that arrived.
- * Its tokens are words and punctuation marks.
+ * A `fetch` that completes chats without a network or a model, and rejects
+ * invalid requests as the API does. Its tokens are words and punctuation marks.
  */
-export async function offlineFetch(
-  _url: unknown,
-  init?: { body?: unknown },
-): Promise<Response> {
+export const offlineFetch: typeof fetch = async (_url, init) => {
   const request = JSON.parse(String(init?.body)) as Record<string, unknown>;
-  const error = findError(request);
+  const error = findInvalid(request);
   if (error) return Response.json({ error }, { status: 400 });
 
-  const { max_completion_tokens, max_tokens } = request;
-  const messages = request["messages"] as Record<string, unknown>[];
-  const texts = messages.map(({ content }) => readText(content) ?? "");
-  const list = texts.map(
-    (text, i) => `${i + 1}. ${messages[i]?.role}: ${text}`,
-  );
-  const reply =
-    ANSWERS.get(texts.at(-1) ?? "") ?? [NO_ANSWER, ...list].join("\n");
+  const messages = request.messages as Message[];
+  const limit = Number(request.max_tokens ?? request.max_completion_tokens);
+  const reply = replyTo(messages);
+  const end = tokenize(reply)[limit]?.index;
+  const content = reply.slice(0, end).trimEnd();
+  const message = { role: "assistant", content };
+  const finish_reason = end === undefined ? "stop" : "length";
 
-  const tokens = tokenize(reply);
-  const limit = Number(max_completion_tokens ?? max_tokens ?? Infinity);
-  const last = tokens.length > limit ? tokens[limit - 1] : undefined;
-  const prompt_tokens = texts.flatMap(tokenize).length;
-  const completion_tokens = Math.min(tokens.length, limit);
+  const prompt = messages.map(({ content }) => content).join("\n");
+  const prompt_tokens = tokenize(prompt).length;
+  const completion_tokens = tokenize(content).length;
   const total_tokens = prompt_tokens + completion_tokens;
-  const content = last ? reply.slice(0, last.index + last[0].length) : reply;
   return Response.json({
     id: "chatcmpl-offline",
     object: "chat.completion",
     created: Math.floor(Date.now() / 1000),
-    model: OFFLINE_MODEL,
-    choices: [
-      {
-        index: 0,
-        message: { role: "assistant", content },
-        finish_reason: last ? "length" : "stop",
-      },
-    ],
+    model: request.model,
+    choices: [{ index: 0, message, finish_reason }],
     usage: { prompt_tokens, completion_tokens, total_tokens },
   });
-}
+};
 
-/** The API's `error` for the first thing in a request that it would refuse. */
-function findError(request: Record<string, unknown>) {
-  const error = (param: string, rule: string) => ({
-    message: `Invalid '${param}': it must be ${rule}.`,
-    type: "invalid_request_error",
-    param,
-    code: "invalid_value",
-  });
-
-  const { messages, temperature } = request;
-  if (!Array.isArray(messages) || messages.length === 0)
-    return error("messages", "a list of one message or more");
-  for (const [index, message] of messages.entries()) {
-    const { role, content } = Object(message) as Record<string, unknown>;
-    if (!ROLES.some((known) => known === role))
-      return error(`messages[${index}].role`, `one of ${ROLES.join(", ")}`);
-    if (readText(content) === undefined)
-      return error(`messages[${index}].content`, "text");
+function replyTo(messages: Message[]): string {
+  const question = normalize(messages.at(-1)?.content ?? "");
+  for (const [known, reply] of Object.entries(REPLIES)) {
+    if (normalize(known) === question) return reply;
   }
-  const inRange =
-    typeof temperature === "number" && temperature >= 0 && temperature <= 2;
-  if (temperature != null && !inRange)
-    return error("temperature", "a number from 0 to 2");
-  for (const name of ["max_tokens", "max_completion_tokens"]) {
-    const limit = request[name];
-    if (limit != null && !(Number.isInteger(limit) && Number(limit) > 0))
-      return error(name, "a positive whole number");
+  if (question.includes("first question")) {
+    const first = messages.slice(0, -1).find(({ role }) => role === "user");
+    if (first) return `Your first question was: "${first.content}"`;
+    return "I can't tell: this call contains no earlier message from you.";
   }
-  return undefined;
+  const list = messages.map(
+    ({ role, content }, index) => `${index + 1}. ${role}: ${content}`,
+  );
+  return `I have no canned reply to that. This call contains:\n${list.join("\n")}\nFor real replies, set up a model: see README.md.`;
 }
 
-/** The text of a message's content, a string or a list of text parts. */
-function readText(content: unknown): string | undefined {
-  const texts = [content].flat().map((part: unknown) => {
-    const { text } = Object(part) as { text?: unknown };
-    return isText(part) ? part : text;
-  });
-  return texts.length > 0 && texts.every(isText) ? texts.join("") : undefined;
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === "string";
+/** Keeps only the words: case, spacing and punctuation do not matter. */
+function normalize(text: string): string {
+  return (text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).join(" ");
 }
 
 function tokenize(text: string): RegExpExecArray[] {
   return [...text.matchAll(/[\p{L}\p{M}\p{N}_]+|[^\p{L}\p{M}\p{N}_\s]/gu)];
+}
+
+/** Returns the API's error for the first value that the API would reject. */
+function findInvalid(request: Record<string, unknown>) {
+  const { messages, temperature } = request;
+  if (!Array.isArray(messages) || messages.length === 0) {
+    return invalid("messages", "a list of at least one message", messages);
+  }
+  for (const [index, message] of messages.entries()) {
+    const { role, content } = Object(message) as Record<string, unknown>;
+    const path = `messages[${index}]`;
+    if (!ROLES.includes(String(role))) {
+      return invalid(`${path}.role`, `one of ${ROLES.join(", ")}`, role);
+    }
+    if (typeof content !== "string") {
+      return invalid(`${path}.content`, "text", content);
+    }
+  }
+  if (!isTemperature(temperature)) {
+    return invalid("temperature", "a number from 0 to 2", temperature);
+  }
+  for (const name of ["max_tokens", "max_completion_tokens"]) {
+    const limit = request[name];
+    if (!isTokenLimit(limit)) return invalid(name, "a positive integer", limit);
+  }
+  return undefined;
+}
+
+function invalid(param: string, expected: string, value: unknown) {
+  let got = JSON.stringify(value) ?? "nothing";
+  if (typeof value === "string") got = `the string ${got}`;
+  // A promise is sent as an empty object.
+  if (got === "{}") got = "an empty object (is an `await` missing?)";
+  const message = `Invalid '${param}': expected ${expected}, got ${got}.`;
+  const type = "invalid_request_error";
+  return { message, type, param, code: "invalid_value" };
 }

@@ -1,0 +1,166 @@
+import { stripVTControlCharacters } from "node:util";
+import { describe, expect, test } from "vitest";
+import { createFormatter } from "../exercises/common/pretty.ts";
+import { completion, hasTerminal, runLesson } from "./helpers.ts";
+
+const time = new Date(2026, 10, 22, 17, 7, 30).getTime();
+const prompt =
+  "You are a knowledgeable and enthusiastic travel assistant. Help users plan trips with practical advice.";
+const system = { role: "system", content: prompt };
+const user = { role: "user", content: "When?" };
+const assistant = { role: "assistant", content: "In spring:\n\n  - April" };
+const followUp = { role: "user", content: "Where?" };
+
+function format(line: object, columns = 80): string {
+  const text = createFormatter(columns)({
+    level: 30,
+    time,
+    msg: "Hi",
+    ...line,
+  });
+  return stripVTControlCharacters(text);
+}
+
+test("a request shows its messages and parameters", () => {
+  const parameters = { temperature: "0.7", max_tokens: 500 };
+  const messages = [system, assistant];
+  expect(format({ request: { model: "m", messages, ...parameters } })).toBe(`\
+17:07:30 INFO  Hi
+  + 1 system     You are a knowledgeable and enthusiastic travel assistant. Help
+                 users plan trips with practical advice.
+  + 2 assistant  In spring:
+                 
+                   - April
+      temperature "0.7" · max_tokens 500
+
+`);
+});
+
+test("a response shows the reply, why it ended and its tokens", () => {
+  expect(format({ response: completion("One.\nTwo.") })).toBe(`\
+17:07:30 INFO  Hi
+      assistant  One.
+                 Two.
+      finish_reason stop · 10 prompt + 5 completion = 15 tokens
+
+`);
+});
+
+test("a response can lack text and usage", () => {
+  const response = { ...completion(null), usage: null };
+  expect(format({ response })).toBe(`\
+17:07:30 INFO  Hi
+      assistant  null
+      finish_reason stop
+
+`);
+});
+
+test("an error shows its fields and its hint", () => {
+  const err = { type: "invalid_request_error", status: 400 };
+  expect(format({ level: 60, err, hint: "Do this." })).toBe(`\
+17:07:30 FATAL Hi
+      type "invalid_request_error" · status 400
+      hint       Do this.
+
+`);
+});
+
+test("a line break in a message does not start a new line of the log", () => {
+  expect(format({ level: 40, msg: "Bad.\n17:07:31 INFO  Forged" })).toBe(`\
+17:07:30 WARN  Bad.
+               17:07:31 INFO  Forged
+
+`);
+});
+
+test.each<[requests: object[][], marks: string[]]>([
+  [[[system, user]], ["+1", "+2"]],
+  [[[system, user], [followUp]], ["+1"]],
+  [
+    [
+      [system, user],
+      [system, user, assistant, user],
+    ],
+    ["1", "2", "+3", "+4"],
+  ],
+  [
+    [
+      [system, user, assistant],
+      [assistant, followUp],
+    ],
+    ["1", "+2"],
+  ],
+  [
+    [
+      [system, user],
+      [system, user],
+    ],
+    ["1", "2"],
+  ],
+])(
+  "+ marks what the previous request did not contain: %j",
+  (requests, marks) => {
+    const formatLine = createFormatter(80);
+    const texts = requests.map((messages) =>
+      formatLine({ level: 30, time, msg: "Hi", request: { messages } }),
+    );
+    const last = stripVTControlCharacters(texts.at(-1)!);
+    const labels = [...last.matchAll(/^  ([+ ] \d) /gm)];
+    expect(labels.map(([, label]) => label!.replaceAll(" ", ""))).toEqual(
+      marks,
+    );
+  },
+);
+
+test.each([60, 80, 120])(
+  "nothing is wider than %i columns, or lost",
+  (columns) => {
+    const msg = "word ".repeat(60).trim();
+    const content = `${msg}\n\t${"x".repeat(200)}`;
+    const lines = [
+      { msg, request: { messages: [{ role: "user", content }], stop: msg } },
+      { msg, response: completion(msg) },
+      { msg, err: { type: msg }, hint: msg },
+      { msg, parameters: { stop: msg } },
+    ];
+    const text = lines.map((line) => format(line, columns)).join("");
+    const widths = text.split("\n").map((line) => line.length);
+    expect(Math.max(...widths)).toBeLessThanOrEqual(columns);
+    expect(text.match(/word/g)).toHaveLength(60 * 10);
+    expect(text.replace(/\s/g, "")).toContain("x".repeat(200));
+  },
+);
+
+const describeInTerminal = hasTerminal ? describe.concurrent : describe.skip;
+
+describeInTerminal("in a terminal", () => {
+  const env = { TERM: "xterm-256color" };
+
+  test("Part 2 marks messages 3 and 4, and each role has its color", async () => {
+    const { stdout, stderr } = await runLesson({ env, columns: 80 });
+    expect(stderr).toBe("");
+    const part2 = stdout.slice(stdout.indexOf("Part 2"));
+    expect(part2.match(/^\x1b\[\d+m  [+ ] \d \w+/gm)).toEqual([
+      "\x1b[35m    1 system",
+      "\x1b[36m    2 user",
+      "\x1b[32m  + 3 assistant",
+      "\x1b[36m  + 4 user",
+    ]);
+  });
+
+  test.each([60, 120])("it fits %i columns", async (columns) => {
+    const { stdout } = await runLesson({ env, columns });
+    const lines = stripVTControlCharacters(stdout).split("\n");
+    const width = Math.max(...lines.map((line) => line.length));
+    expect(width).toBeLessThanOrEqual(columns);
+    expect(width).toBeGreaterThan(columns - 10);
+  });
+
+  test("NO_COLOR leaves no escape codes", async () => {
+    const colorless = { ...env, NO_COLOR: "1" };
+    const { stdout } = await runLesson({ env: colorless, columns: 80 });
+    expect(stdout).toContain("INFO  Part 2 (multi-turn): sending 4 messages\n");
+    expect(stdout).not.toContain("\x1b");
+  });
+});
