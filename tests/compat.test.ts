@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { compatFetch } from "../exercises/common/compat.ts";
 import { logger } from "../exercises/common/logger.ts";
 import { apiError, completion } from "./helpers.ts";
@@ -6,6 +6,7 @@ import refusals from "./refusals.json" with { type: "json" };
 
 const LOCAL = "http://127.0.0.1/v1/chat/completions";
 const OPENAI = "https://api.openai.com/v1/chat/completions";
+const LOOKALIKE = "https://api.openai.com.example/v1/chat/completions";
 const REQUESTED = { temperature: 0.7, max_tokens: 500 };
 const LIMIT = { max_completion_tokens: 500 };
 const VARIANTS = [
@@ -15,14 +16,16 @@ const VARIANTS = [
   LIMIT,
   { max_tokens: 500 },
 ];
+/** A server that rejects these accepts no variant. */
+const NAMES = ["max_tokens", "reasoning_effort", "max_completion_tokens"];
 
-type Answer = { status?: number; headers?: HeadersInit; body: unknown };
+type Reply = { status?: number; headers?: HeadersInit; body: unknown };
 
 /**
- * Connects to a server that answers with what `reject` returns, or else with a
+ * Connects to a server that responds with what `reject` returns, or with a
  * completion. `sent` has the parameters of each request.
  */
-function connectTo(reject: (sent: object) => Answer | undefined) {
+function connectTo(reject: (sent: object) => Reply | undefined) {
   const sent: object[] = [];
   const send = compatFetch(async (_url, init) => {
     const { model, messages, ...parameters } = JSON.parse(String(init?.body));
@@ -31,21 +34,19 @@ function connectTo(reject: (sent: object) => Answer | undefined) {
     const { body, ...options } = reject(parameters) ?? accepted;
     return Response.json(body, { status: 400, ...options });
   });
-  const call = async (parameters: object = REQUESTED, url = LOCAL) => {
+  const call = (parameters: object = REQUESTED, url = LOCAL) => {
     const request = { model: "m", messages: [], ...parameters };
-    const init = { method: "POST", body: JSON.stringify(request) };
-    const response = await send(url, init);
-    const { status, headers } = response;
-    return { status, headers, body: await response.json() };
+    return send(url, { method: "POST", body: JSON.stringify(request) });
   };
   return { sent, call };
 }
 
 /** Rejects the parameters with these names, one at a time. */
-const rejecting = (...names: string[]) =>
+const rejecting = (names: string[], reply?: Reply) =>
   connectTo((sent) => {
-    const name = names.find((name) => name in sent);
-    return name ? { body: apiError(`No ${name}, please.`) } : undefined;
+    const param = names.find((name) => name in sent);
+    const body = apiError(`No ${param}`, { param });
+    return param ? (reply ?? { body }) : undefined;
   });
 
 afterEach(() => {
@@ -54,32 +55,24 @@ afterEach(() => {
 });
 
 describe("when the server rejects a parameter", () => {
-  const rejections = refusals.filter(({ refuses }) => refuses !== null);
-
-  describe.each([LOCAL, OPENAI])("of a request to %s", (url) => {
-    test.each(rejections)("sends what it accepts: $from", async (rejection) => {
-      const { call } = connectTo((sent) => {
-        const { refuses, status, body } = rejection;
-        const isAccepted =
-          refuses === "temperature"
-            ? !("temperature" in sent) || "reasoning_effort" in sent
-            : !(String(refuses) in sent);
-        return isAccepted ? undefined : { status, body };
-      });
-      expect(await call(REQUESTED, url)).toMatchObject({ status: 200 });
-    });
-  });
+  test.each(refusals.filter(({ refuses }) => refuses))(
+    "sends parameters that the server accepts: $from",
+    async ({ refuses, status, body }) => {
+      for (const url of [LOCAL, OPENAI]) {
+        const { call } = rejecting([String(refuses)], { status, body });
+        expect((await call(REQUESTED, url)).status).toBe(200);
+      }
+    },
+  );
 
   test.each([
     [LOCAL, VARIANTS],
     [OPENAI, VARIANTS.slice(1)],
-    ["https://api.openai.com.example/v1/chat/completions", VARIANTS],
+    [LOOKALIKE, VARIANTS],
   ])("sends the variants in order to %s", async (url, variants) => {
-    const { sent, call } = connectTo((sent) => {
-      return { body: apiError(`No ${Object.keys(sent).at(-1)}.`) };
-    });
-    const { status } = await call(REQUESTED, url);
-    expect({ status, sent }).toEqual({ status: 400, sent: variants });
+    const { sent, call } = rejecting(NAMES);
+    expect((await call(REQUESTED, url)).status).toBe(400);
+    expect(sent).toEqual(variants);
   });
 
   test.each([
@@ -91,157 +84,144 @@ describe("when the server rejects a parameter", () => {
     { message: "1 validation error: max_tokens\n  extra fields" },
     { detail: [{ loc: ["body", "max_tokens"], msg: "Extra inputs" }] },
     apiError("Unsupported parameter.", { param: "max_tokens" }),
-  ])("moves on, in whatever words it is named: %j", async (body) => {
-    const warn = vi.spyOn(logger, "warn");
-    const { sent, call } = connectTo((sent) =>
-      "max_tokens" in sent ? { status: 422, body } : undefined,
-    );
-    expect(await call()).toMatchObject({ status: 200 });
-    expect(sent).toEqual(VARIANTS.slice(0, 2));
-    expect(warn.mock.calls[0]?.[0]).toEqual({ rejected: "max_tokens" });
-  });
+  ])(
+    "sends the next variant, however the error names the parameter: %j",
+    async (body) => {
+      const warn = vi.spyOn(logger, "warn");
+      const { sent, call } = rejecting(["max_tokens"], { status: 422, body });
+      expect((await call()).status).toBe(200);
+      expect(sent).toEqual(VARIANTS.slice(0, 2));
+      expect(warn.mock.calls[0]?.[0]).toEqual({ rejected: "max_tokens" });
+    },
+  );
 
-  test("quotes the server on one line, cut between words", async () => {
+  test("quotes the server's message on one line, truncated between words", async () => {
     const warn = vi.spyOn(logger, "warn");
-    const message = `No max_tokens.\n${"word ".repeat(200)}`;
-    const { call } = connectTo((sent) =>
-      "max_tokens" in sent ? { body: { message } } : undefined,
-    );
-    await call();
+    const message = `No max_tokens.\n${"words ".repeat(200)}`;
+    await rejecting(["max_tokens"], { body: { message } }).call();
     const text = String(warn.mock.calls[0]?.[1]);
     expect(text).toMatch(
-      /rejected max_tokens: No max_tokens\. word .* word …$/,
+      /rejected max_tokens: No max_tokens\. words .*words …$/,
     );
     expect(text.length).toBeLessThan(350);
   });
 
   test("logs the parameters that it sends instead, in later calls too", async () => {
     const info = vi.spyOn(logger, "info");
-    const { call } = rejecting("max_tokens");
+    const { call } = rejecting(["max_tokens"]);
     await call();
     await call();
-    const parameters = info.mock.calls.map(([fields]) => fields);
-    expect(parameters).toEqual(
-      [1, 1].map((i) => ({ parameters: VARIANTS[i] })),
-    );
+    const logged = info.mock.calls.map(([fields]) => fields);
+    const parameters = VARIANTS[1];
+    expect(logged).toEqual([{ parameters }, { parameters }]);
   });
 
   test("starts the next call with the variant that worked", async () => {
-    const { sent, call } = rejecting("max_tokens", "reasoning_effort");
+    const { sent, call } = rejecting(["max_tokens", "reasoning_effort"]);
     await call();
     await call();
     expect(sent).toEqual([0, 1, 2, 2].map((i) => VARIANTS[i]));
   });
 
   test("calls in parallel agree on the variant that worked", async () => {
+    const body = apiError("No temperature");
     const { sent, call } = connectTo((sent) =>
-      "reasoning_effort" in sent
-        ? undefined
-        : { body: apiError("No temperature.") },
+      "reasoning_effort" in sent ? undefined : { body },
     );
     await Promise.all([call(), call(), call()]);
     await call();
     expect(sent.at(-1)).toEqual(VARIANTS[1]);
   });
 
-  test("starts again if no variant worked", async () => {
-    let body: unknown = apiError(
-      "No temperature, max_tokens or max_completion_tokens.",
-    );
-    const { sent, call } = connectTo(() => (body ? { body } : undefined));
+  test("starts with the first variant again if none worked", async () => {
+    const names = [...NAMES];
+    const { sent, call } = rejecting(names);
     await call();
-    body = undefined;
+    names.length = 0; // From here on, the server accepts everything.
     await call();
     expect(sent).toEqual([...VARIANTS, REQUESTED]);
   });
 
+  test("leaves a value out of range to the server that accepts the rest", async () => {
+    const { sent, call } = rejecting(["max_tokens", "temperature"]);
+    const response = await call({ temperature: 3, max_tokens: 500 });
+    const error = { message: "No temperature" };
+    expect(await response.json()).toMatchObject({ error });
+    expect(sent).toHaveLength(2);
+  });
+
   test("keeps the parameters that a reader adds", async () => {
-    const { sent, call } = rejecting("max_tokens");
+    const { sent, call } = rejecting(["max_tokens"]);
     const added = { top_p: 0.5, reasoning_effort: "low" };
     await call({ ...REQUESTED, ...added });
     expect(sent[1]).toEqual({ ...VARIANTS[1], ...added });
   });
 
-  test("returns the first error and what is different in later ones", async () => {
-    const { call } = connectTo((sent) => {
-      const name = Object.keys(sent).at(-1);
-      return { body: apiError(`No ${name}`, { param: name }) };
-    });
-    expect((await call()).body.error).toMatchObject({
-      message: "No max_tokens; No reasoning_effort; No max_completion_tokens",
-      param: "max_tokens",
-    });
+  test("returns the first error, followed by later messages that differ", async () => {
+    const response = await rejecting(NAMES).call();
+    const message = NAMES.map((name) => `No ${name}`).join("; ");
+    const error = { message, param: "max_tokens" };
+    expect(await response.json()).toMatchObject({ error });
   });
 });
 
-describe("sends a request once", () => {
-  test.each<[status: number, body: unknown, parameters?: object]>([
-    [401, apiError("Unsupported: max_tokens")],
-    [404, apiError("Unsupported: max_tokens")],
-    [500, apiError("Unsupported: max_tokens", { param: "max_tokens" })],
-    [400, apiError("Unknown role: robot", { param: "messages" })],
-    [400, apiError("Bad temperature"), { temperature: 3 }],
-    [400, apiError("Bad temperature"), { temperature: -0.1 }],
-    [400, apiError("Bad temperature"), { temperature: "0.7" }],
-    [400, apiError("Bad max_tokens"), { max_tokens: 0 }],
-    [400, apiError("Bad max_tokens"), { max_tokens: 1.5 }],
-    [400, apiError("Bad max_tokens"), { max_tokens: "500" }],
-    [400, refusals.at(-1)?.body, { temperature: 3 }],
-  ])("for a %i with %j and %j", async (status, body, parameters) => {
-    const { sent, call } = connectTo(() => ({ status, body }));
-    const requested = { ...REQUESTED, ...parameters };
-    expect(await call(requested)).toMatchObject({ status, body });
-    expect(sent).toEqual([requested]);
-  });
-});
-
-test.each<[what: string, answer: Answer, shouldRetry: string | null]>([
-  [
-    "no credit",
-    { body: apiError("No.", { code: "insufficient_quota" }) },
-    "false",
-  ],
-  ["an hour", { headers: { "retry-after": "3600" }, body: {} }, "false"],
-  ["a minute", { headers: { "retry-after": "60" }, body: {} }, null],
-  ["no time", { body: apiError("Slow down.") }, null],
+test.each<[status: number, body: unknown, parameters?: object]>([
+  [401, apiError("Unsupported: max_tokens")],
+  [404, apiError("Unsupported: max_tokens")],
+  [500, apiError("Unsupported: max_tokens", { param: "max_tokens" })],
+  [400, apiError("Unknown role: robot", { param: "messages" })],
+  [400, apiError("Over max_tokens_per_day")],
+  [400, refusals.at(-1)?.body, { temperature: 3 }],
+  [400, apiError("Bad temperature"), { temperature: "0.7" }],
+  [400, apiError("Bad max_tokens"), { max_tokens: 0 }],
+  [400, apiError("Bad top_p"), { top_p: 5 }],
 ])(
-  "lets the SDK retry a 429 only if it may help: %s",
-  async (_what, answer, shouldRetry) => {
-    const { call } = connectTo(() => ({ status: 429, ...answer }));
-    const { headers } = await call();
-    expect(headers.get("x-should-retry")).toBe(shouldRetry);
+  "does not try variants for a %i: %j, %j",
+  async (status, body, added = {}) => {
+    const { sent, call } = connectTo(() => ({ status, body }));
+    const parameters = { ...REQUESTED, ...added };
+    const response = await call(parameters);
+    expect(response.status).toBe(status);
+    expect(await response.json()).toMatchObject(body as object);
+    expect(sent).toEqual([parameters]);
   },
 );
 
-describe("while a reply takes long", () => {
+test.each<[reply: Reply, header: string | null]>([
+  [{ body: apiError("No.", { code: "insufficient_quota" }) }, "false"],
+  [{ headers: { "retry-after": "61" }, body: {} }, "false"],
+  [{ headers: { "retry-after": new Date().toUTCString() }, body: {} }, "false"],
+  [{ headers: { "retry-after": "60" }, body: {} }, null],
+  [{ body: apiError("Slow down.") }, null],
+])(
+  "lets the SDK retry a 429 only if a retry can succeed: %j",
+  async (reply, header) => {
+    const { call } = connectTo(() => ({ status: 429, ...reply }));
+    expect((await call()).headers.get("x-should-retry")).toBe(header);
+  },
+);
+
+describe("when a reply takes a long time", () => {
   const init = { method: "POST", body: "{}" };
+  beforeEach(() => vi.useFakeTimers());
 
-  test("says so every ten seconds, for each call", async () => {
-    vi.useFakeTimers();
+  test("says so every ten seconds until the body arrives, for each call", async () => {
     const info = vi.spyOn(logger, "info");
-    const replies: ((response: Response) => void)[] = [];
-    const send = compatFetch(
-      () => new Promise((resolve) => replies.push(resolve)),
-    );
-    const first = send(LOCAL, init);
+    const wait = () => new Promise((resolve) => setTimeout(resolve, 12_000));
+    const send = compatFetch(async () => {
+      await wait();
+      const start = (body: ReadableStreamDefaultController) =>
+        void wait().then(() => body.close());
+      return new Response(new ReadableStream({ start }));
+    });
+    void send(LOCAL, init);
     await vi.advanceTimersByTimeAsync(5_000);
-    const second = send(LOCAL, init);
-    await vi.advanceTimersByTimeAsync(15_000);
-    const seconds = info.mock.calls.map(
-      ([text]) => /\d+/.exec(String(text))?.[0],
-    );
-    expect(seconds).toEqual(["10", "10", "20"]);
-
-    replies[0]?.(Response.json(completion("One.")));
-    await first;
-    expect(vi.getTimerCount()).toBe(1);
-    replies[1]?.(Response.json(completion("Two.")));
-    await second;
-    expect(vi.getTimerCount()).toBe(0);
+    void send(LOCAL, init);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(info.mock.calls.join()).toMatch(/^\D+10 \D+10 \D+20 \D+20 \D+$/);
   });
 
   test("stops when the connection breaks", async () => {
-    vi.useFakeTimers();
     const send = compatFetch(() => Promise.reject(new Error("reset")));
     await expect(send(LOCAL, init)).rejects.toThrow("reset");
     expect(vi.getTimerCount()).toBe(0);

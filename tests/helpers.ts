@@ -1,10 +1,11 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import * as http from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text as readText } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import type OpenAI from "openai";
 import { afterAll } from "vitest";
@@ -46,6 +47,7 @@ type Request = OpenAI.ChatCompletionCreateParamsNonStreaming;
 export interface Line {
   level: number;
   msg: string;
+  part?: string;
   request?: Request;
   response?: OpenAI.ChatCompletion;
   hint?: string;
@@ -55,9 +57,9 @@ interface RunOptions {
   env?: Record<string, string>;
   folder?: string;
   cwd?: string;
-  /** The width of the terminal that stdout is. Without it, stdout is a pipe. */
+  /** Runs in a terminal of this width. If omitted, stdout is a pipe. */
   columns?: number | undefined;
-  onStdout?: (child: ReturnType<typeof spawn>) => void;
+  onStdout?: (child: ChildProcess) => void;
 }
 
 // Runs without edits share a copy, so that tsx compiles it once.
@@ -74,13 +76,10 @@ export async function runLesson(options: RunOptions = {}) {
     command = ["script", "-qefc", inTerminal, "/dev/null"];
   }
   // Windows needs the last two.
-  const inherited = ["PATH", "HOME", "SystemRoot", "TEMP"].map((name) => [
-    name,
-    process.env[name] ?? "",
-  ]);
+  const { PATH, HOME, SystemRoot, TEMP } = process.env;
   const child = spawn(command[0]!, command.slice(1), {
     cwd: options.cwd ?? folder,
-    env: { ...Object.fromEntries(inherited), ...options.env },
+    env: { PATH, HOME, SystemRoot, TEMP, ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stdout = "";
@@ -94,7 +93,9 @@ export async function runLesson(options: RunOptions = {}) {
   const [status, signal] = await once(child, "close");
   const json = stdout.split("\n").filter((line) => line.startsWith("{"));
   const lines = json.map((line) => JSON.parse(line) as Line);
-  return { stdout, stderr, status, signal, lines };
+  const requests = lines.flatMap(({ request }) => request ?? []);
+  const responses = lines.flatMap(({ response }) => response ?? []);
+  return { stdout, stderr, status, signal, lines, requests, responses };
 }
 
 export type Result = Awaited<ReturnType<typeof runLesson>>;
@@ -109,6 +110,7 @@ interface Call {
   path: string;
   headers: http.IncomingHttpHeaders;
   body: Request;
+  time: number;
 }
 interface Reply {
   status?: number;
@@ -116,24 +118,19 @@ interface Reply {
   /** Sent as JSON unless it is a string. */
   body: unknown;
 }
-type Handler = (
-  index: number,
-  response: http.ServerResponse,
-) => Reply | undefined;
 
 /**
- * Starts a server on 127.0.0.1 that records its calls. The handler returns the
- * reply to the call with this index, or undefined to send none.
+ * Starts a server on 127.0.0.1 that records its calls. It sends the replies in
+ * this order, and the last one again and again. Without any, it never answers.
  */
-export async function startServer(handler: Handler) {
+export async function startServer(...replies: Reply[]) {
   const calls: Call[] = [];
   const server = http.createServer(async (request, response) => {
-    let text = "";
-    for await (const chunk of request.setEncoding("utf8")) text += chunk;
+    const text = await readText(request);
     const { method = "", url: path = "", headers } = request;
-    const body = (text ? JSON.parse(text) : {}) as Request;
-    const reply = handler(calls.length, response);
-    calls.push({ method, path, headers, body });
+    const body = JSON.parse(text || "{}") as Request;
+    const reply = replies[calls.length] ?? replies.at(-1);
+    calls.push({ method, path, headers, body, time: performance.now() });
     if (!reply) return;
     const type = { "content-type": "application/json" };
     response.writeHead(reply.status ?? 200, { ...type, ...reply.headers });
@@ -150,7 +147,7 @@ export async function startServer(handler: Handler) {
     OPENAI_BASE_URL: baseURL,
     OPENAI_MODEL: "test-model",
   };
-  return { calls, port, baseURL, env };
+  return { calls, baseURL, env };
 }
 
 /** A chat completion. `choice` overrides the properties of its only choice. */

@@ -1,3 +1,4 @@
+import type { ChildProcess } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import {
   apiError,
@@ -16,15 +17,14 @@ const KEY = "sk-secret/key+1234=";
 const outputs: [output: string, columns?: number][] = [["a pipe"]];
 if (hasTerminal) outputs.push(["a terminal", 80]);
 
-describe.concurrent("the output", () => {
-  test.each(outputs)("%s never shows the key", async (_output, columns) => {
-    const { calls, env } = await startServer((index) => {
-      const body = { ...completion(`Your key is ${KEY}.`), [KEY]: KEY };
-      if (index === 0) return { body };
-      const message = `Bad ${KEY}, ${"x".repeat(270)} ${KEY}`;
-      const headers = { "x-request-id": KEY };
-      return { status: 401, headers, body: apiError(message, { code: KEY }) };
-    });
+describe.concurrent.each(outputs)("in %s, the log", (_output, columns) => {
+  test("never contains the key", async () => {
+    const headers = { "x-request-id": KEY };
+    const text = `Bad ${KEY}, ${"x".repeat(260)} ${KEY}`;
+    const body = apiError(text, { code: KEY });
+    const reply = { ...completion(`Your key is ${KEY}.`), [KEY]: KEY };
+    const error = { status: 401, headers, body };
+    const { calls, env } = await startServer({ body: reply }, error);
     const secret = { ...env, OPENAI_API_KEY: KEY, LOG_LEVEL: "trace" };
     const { stdout, status } = await runLesson({ env: secret, columns });
     expect(status).toBe(1);
@@ -34,63 +34,45 @@ describe.concurrent("the output", () => {
     expect(calls[1]?.body.messages[2]?.content).toContain(KEY);
   });
 
-  test.each(outputs)(
-    "%s never gets control characters",
-    async (_output, columns) => {
-      const { env } = await startServer((index) =>
-        index === 0
-          ? { body: completion(TEXT) }
-          : { status: 400, body: apiError(TEXT, { code: TEXT }) },
-      );
-      const colorless = { ...env, NO_COLOR: "1" };
-      const { stdout, lines } = await runLesson({ env: colorless, columns });
-      expect(stdout).not.toMatch(CONTROLS);
-      expect(stdout).toContain(
-        "A\\u001b[2J\\u001b]52;c;aGk=\\u0007\\u009b31mB\\",
-      );
-      const response = lines.find(({ response }) => response)?.response;
-      if (!columns) expect(response).toEqual(completion(TEXT));
-    },
-  );
+  test("shows control characters escaped", async () => {
+    const error = { status: 400, body: apiError(TEXT, { code: TEXT }) };
+    const { env } = await startServer({ body: completion(TEXT) }, error);
+    const options = { env: { ...env, NO_COLOR: "1" }, columns };
+    const { stdout, responses } = await runLesson(options);
+    expect(stdout).not.toMatch(CONTROLS);
+    expect(stdout).toContain("A\\u001b[2J\\u001b]52;c;aGk=\\u0007\\u009b31mB");
+    if (!columns) expect(responses).toEqual([completion(TEXT)]);
+  });
 });
 
-test.concurrent.each(["none", "EMPTY", "a"])(
-  "a key that is a placeholder stays: %s",
-  async (key) => {
+describe.concurrent("a placeholder key", () => {
+  test.each(["none", "EMPTY", "a"])("is not redacted: %s", async (key) => {
     const body = completion("none, EMPTY, a");
-    const { env } = await startServer(() => ({ body }));
+    const { env } = await startServer({ body });
     const keyed = { ...env, OPENAI_API_KEY: key };
-    const { lines, status } = await runLesson({ env: keyed });
-    expect(status).toBe(0);
-    expect(lines.find(({ response }) => response)?.response).toEqual(body);
-  },
-);
-
-test.skipIf(process.platform === "win32")(
-  "Ctrl-C ends it quietly",
-  async () => {
-    const { env } = await startServer(() => undefined);
-    const { signal, stderr, lines } = await runLesson({
-      env,
-      onStdout: (child) => child.kill("SIGINT"),
-    });
-    expect({ signal, stderr }).toEqual({ signal: "SIGINT", stderr: "" });
-    expect(lines.every(({ level }) => level === 30)).toBe(true);
-  },
-);
-
-test("a closed pipe ends it quietly", async () => {
-  const body = completion("Yes.");
-  const { calls, env } = await startServer(() => ({ body }));
-  const { status, stderr } = await runLesson({
-    env,
-    onStdout: (child) => child.stdout?.destroy(),
+    expect((await runLesson({ env: keyed })).responses).toEqual([body, body]);
   });
+});
+
+const isWindows = process.platform === "win32";
+
+test.skipIf(isWindows)("Ctrl-C ends the run without an error", async () => {
+  const { env } = await startServer();
+  const onStdout = (child: ChildProcess) => child.kill("SIGINT");
+  const { signal, stderr, lines } = await runLesson({ env, onStdout });
+  expect({ signal, stderr }).toEqual({ signal: "SIGINT", stderr: "" });
+  expect(lines.every(({ level }) => level === 30)).toBe(true);
+});
+
+test("a closed pipe ends the run without an error", async () => {
+  const { calls, env } = await startServer({ body: completion("Yes.") });
+  const onStdout = (child: ChildProcess) => child.stdout?.destroy();
+  const { status, stderr } = await runLesson({ env, onStdout });
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   expect(calls.length).toBeLessThan(2);
 });
 
-test("LOG_LEVEL selects the lines", async () => {
+test("LOG_LEVEL selects which lines are logged", async () => {
   const { lines, status } = await runLesson({ env: { LOG_LEVEL: "WARN" } });
   expect(status).toBe(0);
   expect(lines).toMatchObject([{ level: 40, provider: "offline" }]);

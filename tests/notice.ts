@@ -1,4 +1,4 @@
-// Runs before the tests, which expect the lesson as it is committed.
+// Runs before the tests, which expect the committed version of the lesson.
 import { spawnSync } from "node:child_process";
 
 const lesson = "exercises/01_llm_basics/01_chat_completion.ts";

@@ -20,11 +20,14 @@ test.each([
   [JAPAN, /^Spring/],
   ["what’s the BEST time of year\n to visit Japan", /^Spring/],
   ["Can you suggest a 3 day itinerary for Tokyo??", /^Day 1/],
-])("knows a question, however it is written: %j", async (question, reply) => {
-  expect(await replyTo(user(question))).toMatch(reply);
-});
+])(
+  "recognizes a question regardless of case, spacing and punctuation: %j",
+  async (question, reply) => {
+    expect(await replyTo(user(question))).toMatch(reply);
+  },
+);
 
-describe("asked about the first question", () => {
+describe("when asked about the first question", () => {
   const question = user("Hm, what was my FIRST question again?");
 
   test("quotes the first message from the user", async () => {
@@ -32,19 +35,15 @@ describe("asked about the first question", () => {
     expect(reply).toContain('"One?"');
   });
 
-  test.each([[[question]], [[system, question]]])(
-    "says that this call does not contain it: %j",
-    async (messages) => {
-      expect(await replyTo(...messages)).toContain("no earlier message");
-    },
-  );
+  test("says that this call does not contain it", async () => {
+    expect(await replyTo(question)).toContain("no earlier message");
+    expect(await replyTo(system, question)).toContain("no earlier message");
+  });
 });
 
 test("lists the messages of the call for any other question", async () => {
-  const assistant = { role: "assistant", content: "Two." };
-  const reply = await replyTo(system, user("One?"), assistant, user("Three?"));
-  const list =
-    "\n1. system: Be brief.\n2. user: One?\n3. assistant: Two.\n4. user: Three?\n";
+  const reply = await replyTo(system, user("One?"));
+  const list = "\n1. system: Be brief.\n2. user: One?\n";
   expect(reply).toContain(list);
   expect(reply).toMatch(/README\.md/);
 });

@@ -22,14 +22,14 @@ const QUESTION = "What's the best time of year to visit Japan?";
 const FOLLOW_UP = "Can you suggest a 3-day itinerary for Tokyo?";
 
 // How random the replies are, from 0 to 2. At 0, you get nearly the same reply
-// every time; above 1, replies become more and more surprising.
+// every time; above 1, replies become more surprising and less coherent.
 const TEMPERATURE = 0.7;
 
 // The maximum length of a reply in tokens, 1 or more. A token is a short piece
 // of text, often a word. A reply that reaches the limit is cut off.
 const MAX_TOKENS = 500;
 
-// Uses the model that you set up in .env. Without one, replies are canned.
+// Connects to the provider set up in .env. Without one, replies are canned.
 const { client, model } = await connect();
 
 // ----- Part 1: single-turn ---------------------------------------------------
@@ -44,7 +44,7 @@ const reply = await complete("Part 1 (single-turn)", messages);
 
 // ----- Part 2: multi-turn ----------------------------------------------------
 
-// The API has kept nothing of Part 1. To continue the conversation, add the
+// The API remembers nothing of Part 1. To continue the conversation, add the
 // model's reply and the next question to the same list ...
 messages.push({ role: "assistant", content: reply });
 messages.push({ role: "user", content: FOLLOW_UP });
@@ -69,18 +69,17 @@ async function complete(
     messages.length === 1 ? "1 message" : `${messages.length} messages`;
   logger.info({ part, request }, `${part}: sending ${count}`);
 
+  // The API knows nothing but this request.
   const response = await client.chat.completions.create(request);
   logger.info({ part, response }, `${part}: received the reply`);
 
   const content = response.choices[0]?.message.content;
   if (!content) throw noTextError(response);
 
+  // Why the model stopped: "stop" if it was done, "length" at the limit.
   const finish_reason = response.choices[0]?.finish_reason;
   if (finish_reason === "length") {
-    logger.warn(
-      { part, finish_reason },
-      `${part}: MAX_TOKENS cut off the reply`,
-    );
+    logger.warn({ part, finish_reason }, `${part}: cut off at MAX_TOKENS`);
   }
   return content;
 }

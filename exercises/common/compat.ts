@@ -1,11 +1,11 @@
 import type OpenAI from "openai";
 import { logger } from "./logger.ts";
-import { findError } from "./response.ts";
+import { readResponse, type Result } from "./response.ts";
 
 /**
  * The parameters to send, in the order in which they are tried. Many local
  * servers silently ignore `max_completion_tokens`. OpenAI's current models
- * reject `max_tokens`, and a temperature unless reasoning is off: see
+ * reject `max_tokens`, and reject a temperature unless reasoning is off: see
  * tests/refusals.json.
  */
 const toVariants = (temperature: unknown, limit: unknown) => [
@@ -16,65 +16,64 @@ const toVariants = (temperature: unknown, limit: unknown) => [
   { max_tokens: limit },
 ];
 
-/** Whether the API's reference allows a temperature. */
-export const isTemperature = (value: unknown = 1): boolean =>
-  typeof value === "number" && value >= 0 && value <= 2;
-
-/** Whether the API's reference allows a maximum number of tokens. */
-export const isTokenLimit = (value: unknown = 1): boolean =>
-  Number.isInteger(value) && Number(value) > 0;
+/** Whether the API's reference allows this value of a parameter. */
+export function isAllowed(name: string, value: unknown): boolean {
+  if (value === undefined || name === "reasoning_effort") return true;
+  if (typeof value !== "number") return false;
+  if (name === "temperature") return value >= 0 && value <= 2;
+  return Number.isInteger(value) && value > 0;
+}
 
 /**
  * Wraps `send` for the SDK. If the server rejects a parameter by name, sends
- * the next variant; later calls start with the variant that worked. Gives any
- * other error the shape that the SDK reads. Rejects when `send` does.
+ * the next variant; later calls start with the variant that worked. Returns any
+ * other error in the shape that the SDK reads. Rejects if `send` rejects.
  */
 export function compatFetch(send: typeof fetch): typeof fetch {
   let accepted: number | undefined;
 
   return async (url, init) => {
     if (init?.method !== "POST") {
-      const { response, error } = await attempt(() => send(url, init));
-      return error ? toErrorResponse(response, error) : response;
+      return toResponse(await attempt(() => send(url, init)));
     }
     const request = JSON.parse(String(init.body)) as Record<string, unknown>;
     const { model, messages, temperature, max_tokens, ...others } = request;
-    const isInRange = isTemperature(temperature) && isTokenLimit(max_tokens);
-    const isOpenAI = new URL(String(url)).hostname === "api.openai.com";
     const variants = toVariants(temperature, max_tokens);
-    let first: OpenAI.ErrorObject | undefined;
+    const isOpenAI = new URL(String(url)).hostname === "api.openai.com";
+    let firstError: OpenAI.ErrorObject | undefined;
 
     for (let index = accepted ?? (isOpenAI ? 1 : 0); ; index++) {
-      const parameters = { ...variants[index], ...others };
-      if (index > 0) logger.info({ parameters }, "Sending these parameters");
+      const variant: Record<string, unknown> = { ...variants[index] };
+      const parameters = { ...variant, ...others };
+      if (index > 0) logger.info({ parameters }, "Sending other parameters");
 
       const body = JSON.stringify({ model, messages, ...parameters });
-      // Following a redirect would turn the POST into a GET.
+      // Following a 301 or 302 would turn the POST into a GET.
       const options = { ...init, body, redirect: "manual" } as const;
-      const { response, error } = await attempt(() => send(url, options));
-      if (!error) {
-        accepted = index;
-        return response;
-      }
-      const names = Object.keys(parameters).join("|");
+      const result = await attempt(() => send(url, options));
+      const { status, error } = result;
+      if (!error) accepted = index;
+      if (!error || ![400, 422].includes(status)) return toResponse(result);
+
+      const names = Object.keys(variant).join("|");
       const text = `${error.param} ${error.message}`.toLowerCase();
       const rejected = new RegExp(`\\b(${names})\\b`).exec(text)?.[0];
-      const isRetryable = isInRange && [400, 422].includes(response.status);
-      if (!rejected || !isRetryable) return toErrorResponse(response, error);
-
+      if (!rejected || !isAllowed(rejected, variant[rejected])) {
+        return toResponse(result);
+      }
       const warning = `The server rejected ${rejected}: ${error.message}`;
       logger.warn({ rejected }, warning);
-      first ??= error;
-      if (!first.message.includes(error.message)) {
-        first.message += `; ${error.message}`;
+      firstError ??= error;
+      if (!firstError.message.includes(error.message)) {
+        firstError.message += `; ${error.message}`;
       }
       const isLast = index === variants.length - 1;
-      if (isLast) return toErrorResponse(response, first);
+      if (isLast) return toResponse({ ...result, error: firstError });
     }
   };
 }
 
-/** Logs every ten seconds that it waits, until the body has arrived. */
+/** Sends a request, and logs every ten seconds until the body has arrived. */
 async function attempt(send: () => Promise<Response>) {
   let seconds = 0;
   const timer = setInterval(() => {
@@ -82,22 +81,21 @@ async function attempt(send: () => Promise<Response>) {
     logger.info(`Still waiting for a reply after ${seconds} seconds`);
   }, 10_000);
   try {
-    const response = await send();
-    return { response, error: await findError(response) };
+    return await readResponse(await send());
   } finally {
     clearInterval(timer);
   }
 }
 
-/** Creates a response that makes the SDK throw the error. */
-function toErrorResponse(response: Response, error: OpenAI.ErrorObject) {
-  const { ok, status, headers } = response;
-  const retryAfter = Number(headers.get("retry-after"));
-  const init = { status: ok ? 200 : status, headers };
-  const result = Response.json({ error }, init);
-  if (error.code === "insufficient_quota" || retryAfter > 60) {
-    result.headers.set("x-should-retry", "false");
+/** Creates the response for the SDK, which throws if there is an error. */
+function toResponse({ status, headers, body, error }: Result): Response {
+  if (!error) return Response.json(body);
+  const response = Response.json({ error }, { status, headers });
+  // A date is not a number of seconds, and not retried either.
+  const isSoon = Number(headers.get("retry-after")) <= 60;
+  if (error.code === "insufficient_quota" || !isSoon) {
+    response.headers.set("x-should-retry", "false");
   }
-  // Otherwise the SDK takes a 200 for a success.
-  return Object.defineProperty(result, "ok", { value: false });
+  // Otherwise the SDK treats a 200 as a success.
+  return Object.defineProperty(response, "ok", { value: false });
 }

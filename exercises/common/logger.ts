@@ -18,23 +18,11 @@ const format = isatty(1)
   ? (await import("./pretty.ts")).createFormatter(process.stdout.columns || 80)
   : undefined;
 
-/** Writes text to a terminal and JSON lines to anything else, without the key. */
+/** Logs text to a terminal and JSON lines elsewhere, with the key redacted. */
 export const logger = pino(
   {
     level: LOG_LEVELS.includes(logLevel) ? logLevel : "info",
-    hooks: {
-      streamWrite(line) {
-        const json = isSecret
-          ? line.replaceAll(apiKey, "[OPENAI_API_KEY]")
-          : line;
-        if (!format) return escapeControls(json);
-        return format(
-          JSON.parse(json, (_key, value: unknown) =>
-            typeof value === "string" ? escapeControls(value) : value,
-          ),
-        );
-      },
-    },
+    hooks: { streamWrite: formatLine },
   },
   stdout,
 );
@@ -47,7 +35,16 @@ export function exitWithError(error: unknown): never {
   process.exit(1);
 }
 
-/** Escapes the control characters that a terminal obeys, and keeps \t and \n. */
+/** Formats a line of JSON for stdout, without the key. */
+function formatLine(line: string): string {
+  const json = isSecret ? line.replaceAll(apiKey, "[OPENAI_API_KEY]") : line;
+  if (!format) return escapeControls(json);
+  const escape = (_name: string, value: unknown) =>
+    typeof value === "string" ? escapeControls(value) : value;
+  return format(JSON.parse(json, escape));
+}
+
+/** Escapes control and bidirectional characters, except \t and \n. */
 function escapeControls(text: string): string {
   return text.replace(
     /[^\P{Cc}\t\n]|\p{Bidi_Control}/gu,

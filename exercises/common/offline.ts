@@ -1,4 +1,4 @@
-import { isTemperature, isTokenLimit } from "./compat.ts";
+import { isAllowed } from "./compat.ts";
 
 const REPLIES = {
   "What's the best time of year to visit Japan?":
@@ -11,7 +11,7 @@ const ROLES = ["system", "developer", "user", "assistant", "tool", "function"];
 type Message = { role: string; content: string };
 
 /**
- * A `fetch` that completes chats without a network or a model, and rejects
+ * A `fetch` that returns canned replies without a network, and rejects
  * invalid requests as the API does. Its tokens are words and punctuation marks.
  */
 export const offlineFetch: typeof fetch = async (_url, init) => {
@@ -82,20 +82,21 @@ function findInvalid(request: Record<string, unknown>) {
       return invalid(`${path}.content`, "text", content);
     }
   }
-  if (!isTemperature(temperature)) {
+  if (!isAllowed("temperature", temperature)) {
     return invalid("temperature", "a number from 0 to 2", temperature);
   }
   for (const name of ["max_tokens", "max_completion_tokens"]) {
     const limit = request[name];
-    if (!isTokenLimit(limit)) return invalid(name, "a positive integer", limit);
+    if (!isAllowed(name, limit)) {
+      return invalid(name, "a positive integer", limit);
+    }
   }
-  return undefined;
 }
 
 function invalid(param: string, expected: string, value: unknown) {
   let got = JSON.stringify(value) ?? "nothing";
   if (typeof value === "string") got = `the string ${got}`;
-  // A promise is sent as an empty object.
+  // JSON turns a promise into an empty object.
   if (got === "{}") got = "an empty object (is an `await` missing?)";
   const message = `Invalid '${param}': expected ${expected}, got ${got}.`;
   const type = "invalid_request_error";

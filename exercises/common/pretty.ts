@@ -10,9 +10,9 @@ type Row = [label: string, text: string, color?: Color];
 interface Line {
   level: number;
   time: number;
-  msg: string;
+  msg?: string;
   request?: Partial<OpenAI.ChatCompletionCreateParams>;
-  response?: OpenAI.ChatCompletion;
+  response?: Partial<OpenAI.ChatCompletion>;
   parameters?: object;
   err?: object;
   hint?: string;
@@ -25,39 +25,48 @@ const COLORS = new Map<string, Color>([
   ["user", "cyan"],
   ["assistant", "green"],
 ]);
+// pino-pretty shows every other field: the SDK's `details`, or a reader's own.
+const SHOWN_FIELDS =
+  "level,time,pid,hostname,msg,part,provider,model,request,response," +
+  "parameters,rejected,finish_reason,err,hint";
 const INDENT = "      ";
+const NBSP = "\u00a0";
 
-/** Creates a function that formats parsed log lines, `columns` wide at most. */
+/** Creates a function that formats parsed log lines for this many columns. */
 export function createFormatter(columns: number): (line: object) => string {
   let previous: Message[] = [];
 
-  return prettyFactory({
+  const prettify = prettyFactory({
     customColors: "message:reset",
-    include: "details",
+    ignore: SHOWN_FIELDS,
     messageFormat(log, _messageKey, _levelLabel, { colors }) {
       const line = log as unknown as Line;
       const rows = toRows(line, previous);
       previous = line.request?.messages ?? previous;
       const texts = rows.map(([label, text, color = "gray"]) => {
         const paint = label === INDENT ? colors.gray : colors.reset;
-        const lines = wrap(text, columns - label.length).map(paint);
+        const lines = wrap(text, Math.max(columns - label.length, 20)).map(
+          paint,
+        );
         const indent = " ".repeat(label.length);
-        return `${colors[color](label)}${lines.join(`\n${indent}`)}\n`;
+        return `${colors[color](label)}${lines.join(`\n${indent}`)}`;
       });
-      return texts.join("");
+      return texts.join("\n");
     },
   });
+  return (line) => `${prettify(line)}\n`;
 }
 
 function toRows(line: Line, previous: Message[]): Row[] {
   const time = new Date(line.time).toTimeString().slice(0, 8);
   const level = levels.labels[line.level]?.toUpperCase() ?? "";
   const heading = `${time} ${level.padEnd(5)} `;
-  const rows: Row[] = [[heading, line.msg, COLORS.get(level)]];
+  const rows: Row[] = [[heading, line.msg ?? "", COLORS.get(level)]];
 
-  const { model, messages = [], ...parameters } = line.request ?? {};
-  const sent = previous.map((message) => JSON.stringify(message));
-  for (const [index, message] of messages.entries()) {
+  const { model, messages, ...parameters } = line.request ?? {};
+  const sent = [previous].flat().map((message) => JSON.stringify(message));
+  // An edit can pass a message instead of a list.
+  for (const [index, message] of [messages ?? []].flat().entries()) {
     const match = sent.indexOf(JSON.stringify(message));
     if (match >= 0) sent.splice(match, 1);
     const mark = match < 0 ? "+" : " ";
@@ -69,18 +78,19 @@ function toRows(line: Line, previous: Message[]): Row[] {
   const fields = { ...parameters, ...line.parameters, ...line.err };
   // As JSON, the string "0.7" does not look like a number.
   const notes = Object.entries(fields).map(
-    ([name, value]) => `${name} ${JSON.stringify(value)}`,
+    ([name, value]) => `${name}${NBSP}${JSON.stringify(value)}`,
   );
   if (line.response) {
     const { choices, usage } = line.response;
-    const { message, finish_reason } = choices[0] ?? {};
+    const { message, finish_reason } = choices?.[0] ?? {};
     const content = message?.content ?? message?.refusal ?? null;
     rows.push(["      assistant  ", toText(content), "green"]);
     notes.push(`finish_reason ${finish_reason}`);
-    if (usage)
+    if (usage) {
       notes.push(
         `${usage.prompt_tokens} prompt + ${usage.completion_tokens} completion = ${usage.total_tokens} tokens`,
       );
+    }
   }
   if (notes.length > 0) rows.push([INDENT, notes.join(" · ")]);
   if (line.hint) rows.push(["      hint       ", line.hint, "yellow"]);
@@ -91,10 +101,10 @@ function toText(value: unknown): string {
   return typeof value === "string" ? value : String(JSON.stringify(value));
 }
 
-/** Breaks lines at spaces, and words that are longer than a line. */
+/** Wraps lines at spaces, and splits words that are longer than a line. */
 function wrap(text: string, width: number): string[] {
   const pattern = new RegExp(`.{1,${width}}(?: +|$)|.{1,${width}}`, "gsu");
   const lines = text.replaceAll("\t", "    ").split("\n");
   const parts = lines.flatMap((line) => line.match(pattern) ?? [""]);
-  return parts.map((part) => part.trimEnd());
+  return parts.map((part) => part.trimEnd().replaceAll(NBSP, " "));
 }

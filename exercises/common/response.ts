@@ -1,30 +1,34 @@
 import type OpenAI from "openai";
 import { ExerciseError } from "./errors.ts";
 
+export type Result = Awaited<ReturnType<typeof readResponse>>;
+
 /**
- * Finds the error in any server's response. Resolves to undefined if the body
- * is a chat completion or a list of models.
+ * Reads a response from any server. `error` is undefined if `body` is a chat
+ * completion or a list of models.
  */
-export async function findError(response: Response) {
-  const { ok, status, statusText, headers } = response;
-  const text = await response.clone().text();
+export async function readResponse(response: Response) {
+  const { ok, statusText, headers } = response;
+  const text = await response.text();
   const body: unknown = await new Response(text).json().catch(() => undefined);
-  if (ok && isValid(body)) return undefined;
+  // 204 and 205 do not allow a body.
+  const status = ok ? 200 : response.status;
+  if (ok && isValid(body)) return { status, headers, body };
 
   const error = parseError(body, text);
   const location = headers.get("location");
-  error.message ||= `${status} ${statusText}`;
+  error.message ||= `${response.status} ${statusText}`.trim();
   if (location) error.message += ` (redirected to ${location})`;
   if (ok) {
     error.message = `Unexpected response: ${error.message}`;
     error.code ??= "unexpected_response";
   }
-  return error;
+  return { status, headers, error };
 }
 
 function isValid(body: unknown): boolean {
   if (!isObject(body)) return false;
-  // Ollama's empty list has no array; OpenRouter's list has no `object`.
+  // Ollama's empty list has `data: null`; OpenRouter's list has no `object`.
   if (body.object === "list" || Array.isArray(body.data)) return true;
   const choice = firstOf(body.choices);
   return isObject(choice) && isObject(choice.message);
@@ -33,7 +37,7 @@ function isValid(body: unknown): boolean {
 /**
  * Besides the API's own `{ error: { message } }`, servers send `{ message }`
  * (older vLLM), `{ detail: [{ loc, msg }] }` (FastAPI), `{ error: "…" }`
- * (LM Studio), `[{ error }]` (Gemini), the error of another server in
+ * (LM Studio), `[{ error }]` (Gemini), an upstream error in
  * `metadata.raw` (OpenRouter), HTML (gateways) and plain text.
  */
 function parseError(json: unknown, text: string): OpenAI.ErrorObject {
@@ -47,12 +51,13 @@ function parseError(json: unknown, text: string): OpenAI.ErrorObject {
   const parts = [
     Array.isArray(loc) && loc.join("."),
     [message, msg, ...places, title, text].find(toText),
-    isObject(metadata) && metadata.raw,
+    isObject(metadata) && toText(metadata.raw),
   ];
   const line = parts.filter(Boolean).join(": ").replace(/\s+/g, " ").trim();
   return {
-    // Cut between words, as half a word could be half of the key.
-    message: line.length > 300 ? line.slice(0, 300).replace(/\S*$/, "…") : line,
+    // Cut between words: the logger would not redact part of a key.
+    message:
+      line.length > 300 ? line.slice(0, 300).replace(/\S{0,200}$/, "…") : line,
     type: toText(fields.type) ?? "",
     code: toText(fields.code) ?? null,
     param: toText(fields.param) ?? null,
@@ -61,17 +66,10 @@ function parseError(json: unknown, text: string): OpenAI.ErrorObject {
 
 /** Creates the error for a response without text. */
 export function noTextError({ choices }: OpenAI.ChatCompletion): ExerciseError {
-  const { message, finish_reason } = choices[0] ?? {};
+  const { message, finish_reason = "stop" } = choices[0] ?? {};
   if (message?.refusal) return new ExerciseError("refusal", message.refusal);
-  if (finish_reason === "content_filter") {
-    const text = "The provider's content filter blocked the reply";
-    return new ExerciseError(finish_reason, text);
-  }
-  if (finish_reason === "length") {
-    const text = "The model reached MAX_TOKENS before it wrote any text";
-    return new ExerciseError(finish_reason, text);
-  }
-  return new ExerciseError("no_text", "The reply contains no text");
+  const text = `The reply contains no text (finish_reason ${finish_reason})`;
+  return new ExerciseError(finish_reason, text);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

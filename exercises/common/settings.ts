@@ -2,15 +2,14 @@ import { config } from "dotenv";
 import { levels } from "pino";
 import { ExerciseError } from "./errors.ts";
 
-type Variables = NodeJS.ProcessEnv;
 export type Settings = ReturnType<typeof readSettings>;
 
-/** The base URL of offline mode, which no request is sent to. */
+/** The base URL of offline mode. No request is sent to it. */
 export const OFFLINE_URL = "http://offline";
 const OPENAI_URL = "https://api.openai.com/v1";
 
-// OpenAI names gpt-6-luna as the successor of gpt-4o, gpt-4o-mini, gpt-4.1 and
-// gpt-4.1-mini, which it withdraws on 14 January 2027.
+// OpenAI's replacement for gpt-4o, gpt-4o-mini, gpt-4.1 and gpt-4.1-mini, which
+// it shuts down on 14 January 2027.
 const DEFAULT_MODELS = new Map([
   [OPENAI_URL, "gpt-6-luna"],
   [OFFLINE_URL, "offline"],
@@ -19,7 +18,7 @@ const DEFAULT_MODELS = new Map([
 /** The values that LOG_LEVEL can have. */
 export const LOG_LEVELS = [...Object.values(levels.labels), "silent"];
 
-/** The placeholders of `.env.example`. */
+/** The placeholders in `.env.example`. */
 export const PLACEHOLDER =
   /^(YOUR_KEY|DEPLOYMENT|MODEL)$|(?<=\/\/)RESOURCE(?=\.)/m;
 
@@ -32,8 +31,8 @@ const envFile = config({
 /** The settings of this run. */
 export const settings = readSettings(process.env, envFile.parsed);
 
-/** Reads the settings from `env` or else `file`. Empty values count as unset. */
-export function readSettings(env: Variables, file: Variables = {}) {
+/** Reads settings from `env`, then from `file`. Empty values count as unset. */
+export function readSettings(env: NodeJS.ProcessEnv, file: typeof env = {}) {
   const read = (name: string) =>
     env[name]?.trim() || file[name]?.trim() || undefined;
   const apiKey = read("OPENAI_API_KEY");
@@ -59,11 +58,7 @@ export function validateSettings(settings: Settings): void {
   check(!placeholder, "setting", `${placeholder} is a placeholder`);
 
   const isKey = !/[^\x21-\x7e]|["'\\]/.test(apiKey);
-  check(
-    isKey,
-    "OPENAI_API_KEY",
-    "it contains a character that keys do not have",
-  );
+  check(isKey, "OPENAI_API_KEY", "it contains a character that is not allowed");
 
   const isURL = URL.canParse(baseURL) && /^https?:[^\s@?#]+$/i.test(baseURL);
   check(isURL, "OPENAI_BASE_URL", "it is not a plain http(s) URL");
