@@ -29,7 +29,8 @@ export async function connect(): Promise<{ client: OpenAI; model: string }> {
     const { data } = await client.models.list();
     const ids = data.slice(0, 10).map(({ id }) => id);
     if (data.length > 10) ids.push("…");
-    const message = `OPENAI_MODEL is not set. Models on the server: ${ids.join(", ") || "none"}`;
+    const list = ids.join(", ") || "none";
+    const message = `OPENAI_MODEL is not set. Models on the server: ${list}`;
     throw new ExerciseError("OPENAI_MODEL", message);
   }
 

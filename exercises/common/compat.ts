@@ -3,10 +3,10 @@ import { logger } from "./logger.ts";
 import { readResponse, type Result } from "./response.ts";
 
 /**
- * The parameters to send, in the order in which they are tried. Many local
- * servers silently ignore `max_completion_tokens`. OpenAI's current models
- * reject `max_tokens`, and reject a temperature unless reasoning is off: see
- * tests/refusals.json.
+ * The parameters to send, in the order in which they are tried. `max_tokens` is
+ * first, as many local servers silently ignore `max_completion_tokens`. Current
+ * OpenAI models reject `max_tokens`, and accept a temperature only with
+ * reasoning off: tests/refusals.json has their messages.
  */
 const toVariants = (temperature: unknown, limit: unknown) => [
   { temperature, max_tokens: limit },

@@ -45,9 +45,8 @@ export function createFormatter(columns: number): (line: object) => string {
       previous = line.request?.messages ?? previous;
       const texts = rows.map(([label, text, color = "gray"]) => {
         const paint = label === INDENT ? colors.gray : colors.reset;
-        const lines = wrap(text, Math.max(columns - label.length, 20)).map(
-          paint,
-        );
+        const width = Math.max(columns - label.length, 20);
+        const lines = wrap(text, width).map(paint);
         const indent = " ".repeat(label.length);
         return `${colors[color](label)}${lines.join(`\n${indent}`)}`;
       });

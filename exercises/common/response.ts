@@ -1,6 +1,7 @@
 import type OpenAI from "openai";
 import { ExerciseError } from "./errors.ts";
 
+/** What a response contains: a valid `body`, or an `error`. */
 export type Result = Awaited<ReturnType<typeof readResponse>>;
 
 /**
@@ -9,9 +10,10 @@ export type Result = Awaited<ReturnType<typeof readResponse>>;
  */
 export async function readResponse(response: Response) {
   const { ok, statusText, headers } = response;
+  const copy = response.clone();
   const text = await response.text();
-  const body: unknown = await new Response(text).json().catch(() => undefined);
-  // 204 and 205 do not allow a body.
+  const body: unknown = await copy.json().catch(() => undefined);
+  // A new response with a body cannot have the status 204 or 205.
   const status = ok ? 200 : response.status;
   if (ok && isValid(body)) return { status, headers, body };
 
@@ -37,8 +39,8 @@ function isValid(body: unknown): boolean {
 /**
  * Besides the API's own `{ error: { message } }`, servers send `{ message }`
  * (older vLLM), `{ detail: [{ loc, msg }] }` (FastAPI), `{ error: "…" }`
- * (LM Studio), `[{ error }]` (Gemini), an upstream error in
- * `metadata.raw` (OpenRouter), HTML (gateways) and plain text.
+ * (LM Studio), `[{ error }]` (Gemini), an upstream error in `metadata.raw`
+ * (OpenRouter), HTML (gateways) and plain text.
  */
 function parseError(json: unknown, text: string): OpenAI.ErrorObject {
   const body = firstOf(json);

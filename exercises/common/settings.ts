@@ -2,7 +2,7 @@ import { config } from "dotenv";
 import { levels } from "pino";
 import { ExerciseError } from "./errors.ts";
 
-export type Settings = ReturnType<typeof readSettings>;
+type Settings = ReturnType<typeof readSettings>;
 
 /** The base URL of offline mode. No request is sent to it. */
 export const OFFLINE_URL = "http://offline";
@@ -53,13 +53,10 @@ export function validateSettings(settings: Settings): void {
   const { error } = envFile;
   check(!error || error.code === "ENOENT", ".env", `${error?.message}`);
   check(LOG_LEVELS.includes(logLevel), "LOG_LEVEL", `"${logLevel}"`);
-
   const placeholder = PLACEHOLDER.exec(`${apiKey}\n${baseURL}\n${model}`)?.[0];
   check(!placeholder, "setting", `${placeholder} is a placeholder`);
-
   const isKey = !/[^\x21-\x7e]|["'\\]/.test(apiKey);
   check(isKey, "OPENAI_API_KEY", "it contains a character that is not allowed");
-
   const isURL = URL.canParse(baseURL) && /^https?:[^\s@?#]+$/i.test(baseURL);
   check(isURL, "OPENAI_BASE_URL", "it is not a plain http(s) URL");
   const isBase = !/\/chat\/completions\/?$/.test(baseURL);
