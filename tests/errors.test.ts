@@ -118,15 +118,12 @@ test.each<[choice: object, message: RegExp, hint: RegExp]>([
   [{ finish_reason: "content_filter" }, /content_filter/, /QUESTION/],
   [{ message: { refusal: "I\ncan't." } }, /^I can't\.$/, /QUESTION/],
   [{}, /no text/, /another model/],
-])(
-  "the error for a reply without text says why: %j",
-  (choice, message, hint) => {
-    const response = completion(null, choice) as OpenAI.ChatCompletion;
-    const described = describeError(noTextError(response), BASE_URL);
-    expect(described.message).toMatch(message);
-    expect(described.hint).toMatch(hint);
-  },
-);
+])("an error says why there is no text: %j", (choice, message, hint) => {
+  const response = completion(null, choice) as OpenAI.ChatCompletion;
+  const described = describeError(noTextError(response), BASE_URL);
+  expect(described.message).toMatch(message);
+  expect(described.hint).toMatch(hint);
+});
 
 describe.concurrent("a run that fails", () => {
   /** Expects one fatal line, the last, and returns it. */
@@ -233,6 +230,7 @@ describe.concurrent("a run that fails", () => {
   const LINE = "\\(01_chat_completion\\.ts:\\d+\\)$";
   test.each([
     ["max_tokens: MAX_TOKENS", "max_tokens: MAX", `MAX is not defined ${LINE}`],
+    ["create(request)", "create()", `^TypeError: .* ${LINE}`],
     [": TEMPERATURE", ": temperature", `temperature is not defined ${LINE}`],
     ["TEMPERATURE = 0.7", "TEMPERATURE = HIGH", `HIGH is not defined ${LINE}`],
     ["messages.push", "messages.add", `^TypeError: .*not a function ${LINE}`],

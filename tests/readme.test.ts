@@ -80,10 +80,15 @@ const experiments = [...sections]
   .map(([heading, section]) => [heading, /^You see .*$/m.exec(section)?.[0]])
   .filter((experiment): experiment is [string, string] => !!experiment[1]);
 
+test("there are experiments to try", () => {
+  expect(experiments).not.toEqual([]);
+});
+
 test.concurrent.each(experiments)("%s offline", async (heading, result) => {
   const run = await runExperiment(heading);
   const screen = toScreen(run).replace(/\s+/g, " ");
   for (const quote of codeSpans(result)) expect(screen).toContain(quote);
+  expect(screen).not.toContain(" 1 messages");
   expect(run.stderr).toBe("");
   expect(run.status).toBe(result.includes("FATAL") ? 1 : 0);
 });
