@@ -149,7 +149,7 @@ describe.concurrent("a run that fails", () => {
     expect(result.responses).toEqual([completion("Yes.")]);
   });
 
-  test("shows the stack at debug, and what the SDK does", async () => {
+  test("at debug level, shows the stack and what the SDK does", async () => {
     const { env } = await startServer({ status: 401, body: {} });
     const { lines } = await runLesson({ env: { ...env, LOG_LEVEL: "debug" } });
     const debug = lines.filter(({ level }) => level === 20);

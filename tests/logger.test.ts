@@ -34,7 +34,7 @@ describe.concurrent.each(outputs)("in %s, the log", (_output, columns) => {
     expect(calls[1]?.body.messages[2]?.content).toContain(KEY);
   });
 
-  test("shows control characters escaped", async () => {
+  test("escapes control characters", async () => {
     const error = { status: 400, body: apiError(TEXT, { code: TEXT }) };
     const { env } = await startServer({ body: completion(TEXT) }, error);
     const options = { env: { ...env, NO_COLOR: "1" }, columns };

@@ -71,7 +71,7 @@ test.each<[line: object, text: RegExp]>([
   [{ request: { messages: user } }, /1 user +When\?/],
   [{ request: { messages: "Hi" } }, /INFO  Hi/],
   [{ response: {} }, /assistant +null/],
-])("what an edit logs does not break the log: %j", (line, text) => {
+])("a line that an edit logs does not break the output: %j", (line, text) => {
   expect(format(line)).toMatch(text);
 });
 

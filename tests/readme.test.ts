@@ -84,14 +84,17 @@ test("there are experiments to try", () => {
   expect(experiments).not.toEqual([]);
 });
 
-test.concurrent.each(experiments)("%s offline", async (heading, result) => {
-  const run = await runExperiment(heading);
-  const screen = toScreen(run).replace(/\s+/g, " ");
-  for (const quote of codeSpans(result)) expect(screen).toContain(quote);
-  expect(screen).not.toContain(" 1 messages");
-  expect(run.stderr).toBe("");
-  expect(run.status).toBe(result.includes("FATAL") ? 1 : 0);
-});
+test.concurrent.each(experiments)(
+  "offline experiment: %s",
+  async (heading, result) => {
+    const run = await runExperiment(heading);
+    const screen = toScreen(run).replace(/\s+/g, " ");
+    for (const quote of codeSpans(result)) expect(screen).toContain(quote);
+    expect(screen).not.toContain(" 1 messages");
+    expect(run.stderr).toBe("");
+    expect(run.status).toBe(result.includes("FATAL") ? 1 : 0);
+  },
+);
 
 test("the experiment with a real model changes what is sent", async () => {
   const { calls, env } = await startServer({ body: completion("Arr.") });

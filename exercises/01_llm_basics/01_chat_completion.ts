@@ -25,8 +25,8 @@ const FOLLOW_UP = "Can you suggest a 3-day itinerary for Tokyo?";
 // every time; above 1, replies become more surprising and less coherent.
 const TEMPERATURE = 0.7;
 
-// The maximum length of a reply in tokens, 1 or more. A token is a short piece
-// of text, often a word. A reply that reaches the limit is cut off.
+// The maximum length of a reply, in tokens (at least 1). A token is a short
+// piece of text, often a word. A reply that reaches the limit is cut off.
 const MAX_TOKENS = 500;
 
 // Connects to the provider set up in .env. Without one, replies are canned.
@@ -44,7 +44,7 @@ const reply = await complete("Part 1 (single-turn)", messages);
 
 // ----- Part 2: multi-turn ----------------------------------------------------
 
-// The API remembers nothing of Part 1. To continue the conversation, add the
+// The API remembers nothing from Part 1. To continue the conversation, add the
 // model's reply and the next question to the same list ...
 messages.push({ role: "assistant", content: reply });
 messages.push({ role: "user", content: FOLLOW_UP });
@@ -69,14 +69,14 @@ async function complete(
     messages.length === 1 ? "1 message" : `${messages.length} messages`;
   logger.info({ part, request }, `${part}: sending ${count}`);
 
-  // The API knows nothing but this request.
+  // The API knows only what this request contains.
   const response = await client.chat.completions.create(request);
   logger.info({ part, response }, `${part}: received the reply`);
 
   const content = response.choices[0]?.message.content;
   if (!content) throw noTextError(response);
 
-  // Why the model stopped: "stop" if it was done, "length" at the limit.
+  // Why the model stopped: "stop" if it finished, "length" if it hit the limit.
   const finish_reason = response.choices[0]?.finish_reason;
   if (finish_reason === "length") {
     logger.warn({ part, finish_reason }, `${part}: cut off at MAX_TOKENS`);

@@ -4,8 +4,8 @@ import { readResponse, type Result } from "./response.ts";
 
 /**
  * The parameters to send, in the order in which they are tried. `max_tokens` is
- * first, as many local servers silently ignore `max_completion_tokens`. Current
- * OpenAI models reject `max_tokens`, and accept a temperature only with
+ * first because many local servers silently ignore `max_completion_tokens`.
+ * Current OpenAI models reject `max_tokens`, and accept a temperature only with
  * reasoning off: tests/refusals.json has their messages.
  */
 const toVariants = (temperature: unknown, limit: unknown) => [
@@ -45,7 +45,8 @@ export function compatFetch(send: typeof fetch): typeof fetch {
     for (let index = accepted ?? (isOpenAI ? 1 : 0); ; index++) {
       const variant: Record<string, unknown> = { ...variants[index] };
       const parameters = { ...variant, ...others };
-      if (index > 0) logger.info({ parameters }, "Sending other parameters");
+      if (index > 0)
+        logger.info({ parameters }, "Sending these parameters instead");
 
       const body = JSON.stringify({ model, messages, ...parameters });
       // Following a 301 or 302 would turn the POST into a GET.
@@ -73,7 +74,7 @@ export function compatFetch(send: typeof fetch): typeof fetch {
   };
 }
 
-/** Sends a request, and logs every ten seconds until the body has arrived. */
+/** Sends a request. Until the body arrives, logs a line every ten seconds. */
 async function attempt(send: () => Promise<Response>) {
   let seconds = 0;
   const timer = setInterval(() => {
@@ -91,7 +92,7 @@ async function attempt(send: () => Promise<Response>) {
 function toResponse({ status, headers, body, error }: Result): Response {
   if (!error) return Response.json(body);
   const response = Response.json({ error }, { status, headers });
-  // A date is not a number of seconds, and not retried either.
+  // Number() turns a date into NaN, so a date is not retried either.
   const isSoon = Number(headers.get("retry-after")) <= 60;
   if (error.code === "insufficient_quota" || !isSoon) {
     response.headers.set("x-should-retry", "false");

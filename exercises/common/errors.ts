@@ -65,7 +65,8 @@ export function describeError(thrown: unknown, baseURL: string) {
 
   let { message } = error;
   if (error instanceof APIConnectionError) {
-    message = `Could not reach ${new URL(baseURL).host} (${err.code ?? cause.message})`;
+    const reason = err.code ?? cause.message;
+    message = `Could not reach ${new URL(baseURL).host} (${reason})`;
   } else if (error instanceof APIError) {
     // The SDK puts the status before the server's message.
     message = message.replace(/^\d+ /, "");

@@ -9,17 +9,15 @@ export type Result = Awaited<ReturnType<typeof readResponse>>;
  * completion or a list of models.
  */
 export async function readResponse(response: Response) {
-  const { ok, statusText, headers } = response;
+  const { ok, status, statusText, headers } = response;
   const copy = response.clone();
   const text = await response.text();
   const body: unknown = await copy.json().catch(() => undefined);
-  // A new response with a body cannot have the status 204 or 205.
-  const status = ok ? 200 : response.status;
   if (ok && isValid(body)) return { status, headers, body };
 
   const error = parseError(body, text);
   const location = headers.get("location");
-  error.message ||= `${response.status} ${statusText}`.trim();
+  error.message ||= `${status} ${statusText}`.trim();
   if (location) error.message += ` (redirected to ${location})`;
   if (ok) {
     error.message = `Unexpected response: ${error.message}`;
@@ -57,7 +55,7 @@ function parseError(json: unknown, text: string): OpenAI.ErrorObject {
   ];
   const line = parts.filter(Boolean).join(": ").replace(/\s+/g, " ").trim();
   return {
-    // Cut between words: the logger would not redact part of a key.
+    // Cut between words: the logger cannot redact a key cut in half.
     message:
       line.length > 300 ? line.slice(0, 300).replace(/\S{0,200}$/, "…") : line,
     type: toText(fields.type) ?? "",

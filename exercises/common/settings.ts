@@ -8,8 +8,8 @@ type Settings = ReturnType<typeof readSettings>;
 export const OFFLINE_URL = "http://offline";
 const OPENAI_URL = "https://api.openai.com/v1";
 
-// OpenAI's replacement for gpt-4o, gpt-4o-mini, gpt-4.1 and gpt-4.1-mini, which
-// it shuts down on 14 January 2027.
+// OpenAI's deprecations page names gpt-6-luna as the replacement for gpt-4o,
+// gpt-4o-mini, gpt-4.1 and gpt-4.1-mini, which shut down on 14 January 2027.
 const DEFAULT_MODELS = new Map([
   [OPENAI_URL, "gpt-6-luna"],
   [OFFLINE_URL, "offline"],
