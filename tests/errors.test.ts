@@ -39,7 +39,7 @@ test.each<[sender: string, body: unknown, message: string]>([
   ["an unknown server", { n: ["Bad."] }, '{"n":["Bad."]}'],
   ["an unknown server", null, "null"],
   ["a silent server", "", "400"],
-  ["a terse server", "模".repeat(400), `${"模".repeat(100)}…`],
+  ["a terse server", "模".repeat(400), `${"模".repeat(300)}…`],
 ])("finds the message of %s: %j", async (_sender, body, message) => {
   expect(await describeResponse(400, body)).toMatchObject({ message });
 });
@@ -50,6 +50,7 @@ test.each<[what: string, body: unknown, end: string]>([
   ["null", null, "null"],
   ["no choices", { choices: [] }, '{"choices":[]}'],
   ["no message", { choices: [{}] }, '{"choices":[{}]}'],
+  ["a list", { data: [] }, '{"data":[]}'],
   ["an error", { error: "Unexpected endpoint" }, "Unexpected endpoint"],
 ])("a 200 with %s is an error", async (_what, body, end) => {
   const { message, err, hint } = await describeResponse(200, body);

@@ -20,12 +20,9 @@ test.each([
   [JAPAN, /^Spring/],
   ["what’s the BEST time of year\n to visit Japan", /^Spring/],
   ["Can you suggest a 3 day itinerary for Tokyo??", /^Day 1/],
-])(
-  "recognizes a question regardless of case, spacing and punctuation: %j",
-  async (question, reply) => {
-    expect(await replyTo(user(question))).toMatch(reply);
-  },
-);
+])("knows %j, however it is typed", async (question, reply) => {
+  expect(await replyTo(user(question))).toMatch(reply);
+});
 
 describe("when asked about the first question", () => {
   const question = user("Hm, what was my FIRST question again?");

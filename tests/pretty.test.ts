@@ -70,6 +70,8 @@ test.each<[line: object, text: RegExp]>([
   [{ msg: undefined, usage: { total_tokens: 1 } }, /usage.*"total_tokens": 1/s],
   [{ request: { messages: user } }, /1 user +When\?/],
   [{ request: { messages: "Hi" } }, /INFO  Hi/],
+  [{ request: { messages: [user, null] } }, /2 undefined/],
+  [{ msg: 4 }, /INFO  4/],
   [{ response: {} }, /assistant +null/],
 ])("a line that an edit logs does not break the output: %j", (line, text) => {
   expect(format(line)).toMatch(text);

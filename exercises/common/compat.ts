@@ -34,7 +34,7 @@ export function compatFetch(send: typeof fetch): typeof fetch {
 
   return async (url, init) => {
     if (init?.method !== "POST") {
-      return toResponse(await attempt(() => send(url, init)));
+      return toResponse(await attempt(() => send(url, init), true));
     }
     const request = JSON.parse(String(init.body)) as Record<string, unknown>;
     const { model, messages, temperature, max_tokens, ...others } = request;
@@ -51,15 +51,16 @@ export function compatFetch(send: typeof fetch): typeof fetch {
       const body = JSON.stringify({ model, messages, ...parameters });
       // Following a 301 or 302 would turn the POST into a GET.
       const options = { ...init, body, redirect: "manual" } as const;
-      const result = await attempt(() => send(url, options));
+      const result = await attempt(() => send(url, options), false);
       const { status, error } = result;
       if (!error) accepted = index;
       if (!error || ![400, 422].includes(status)) return toResponse(result);
 
       const names = Object.keys(variant).join("|");
       const text = `${error.param} ${error.message}`.toLowerCase();
-      const rejected = new RegExp(`\\b(${names})\\b`).exec(text)?.[0];
-      if (!rejected || !isAllowed(rejected, variant[rejected])) {
+      const rejected = new RegExp(`\\b(${names})\\b`).exec(text)?.[0] ?? "";
+      const value = variant[rejected];
+      if (value === undefined || !isAllowed(rejected, value)) {
         return toResponse(result);
       }
       const warning = `The server rejected ${rejected}: ${error.message}`;
@@ -75,14 +76,14 @@ export function compatFetch(send: typeof fetch): typeof fetch {
 }
 
 /** Sends a request. Until the body arrives, logs a line every ten seconds. */
-async function attempt(send: () => Promise<Response>) {
+async function attempt(send: () => Promise<Response>, isList: boolean) {
   let seconds = 0;
   const timer = setInterval(() => {
     seconds += 10;
     logger.info(`Still waiting for a reply after ${seconds} seconds`);
   }, 10_000);
   try {
-    return await readResponse(await send());
+    return await readResponse(await send(), isList);
   } finally {
     clearInterval(timer);
   }
@@ -92,9 +93,9 @@ async function attempt(send: () => Promise<Response>) {
 function toResponse({ status, headers, body, error }: Result): Response {
   if (!error) return Response.json(body);
   const response = Response.json({ error }, { status, headers });
-  // Number() turns a date into NaN, so a date is not retried either.
-  const isSoon = Number(headers.get("retry-after")) <= 60;
-  if (error.code === "insufficient_quota" || !isSoon) {
+  const after = headers.get("retry-after") ?? "";
+  const seconds = Number(after) || (Date.parse(after) - Date.now()) / 1000;
+  if (error.code === "insufficient_quota" || seconds > 60) {
     response.headers.set("x-should-retry", "false");
   }
   // Otherwise the SDK treats a 200 as a success.

@@ -33,7 +33,7 @@ const HINTS = new Map(
     "max_tokens max_completion_tokens": "Change MAX_TOKENS in the script.",
     "400 422": "Correct the problem that the message describes.",
     "ReferenceError TypeError":
-      "Check that line and the names in it, or undo your last edit.",
+      "Check that line for a misspelled name or a missing `await`.",
     ECONNREFUSED: "Start the server, or correct OPENAI_BASE_URL.",
     "ERR_SSL_WRONG_VERSION_NUMBER ERR_SSL_PACKET_LENGTH_TOO_LONG":
       "Change https:// to http:// in OPENAI_BASE_URL.",

@@ -5,17 +5,17 @@ import { prettyFactory, type MessageFormatFunc } from "pino-pretty";
 type Message = OpenAI.ChatCompletionMessageParam;
 type Color = keyof Parameters<MessageFormatFunc>[3]["colors"];
 
-type Row = [label: string, text: string, color?: Color];
+type Row = [label: string, text: unknown, color?: Color];
 
 interface Line {
   level: number;
   time: number;
-  msg?: string;
+  msg?: unknown;
   request?: Partial<OpenAI.ChatCompletionCreateParams>;
   response?: Partial<OpenAI.ChatCompletion>;
   parameters?: object;
   err?: object;
-  hint?: string;
+  hint?: unknown;
 }
 
 const COLORS = new Map<string, Color>([
@@ -46,7 +46,7 @@ export function createFormatter(columns: number): (line: object) => string {
       const texts = rows.map(([label, text, color = "gray"]) => {
         const paint = label === INDENT ? colors.gray : colors.reset;
         const width = Math.max(columns - label.length, 20);
-        const lines = wrap(text, width).map(paint);
+        const lines = wrap(toText(text), width).map(paint);
         const indent = " ".repeat(label.length);
         return `${colors[color](label)}${lines.join(`\n${indent}`)}`;
       });
@@ -64,14 +64,14 @@ function toRows(line: Line, previous: Message[]): Row[] {
 
   const { model, messages, ...parameters } = line.request ?? {};
   const sent = [previous].flat().map((message) => JSON.stringify(message));
-  // An edit can pass a message instead of a list.
+  // An edit can pass a message instead of a list, or push undefined.
   for (const [index, message] of [messages ?? []].flat().entries()) {
     const match = sent.indexOf(JSON.stringify(message));
     if (match >= 0) sent.splice(match, 1);
     const mark = match < 0 ? "+" : " ";
-    const role = String(message.role);
+    const role = String(message?.role);
     const label = `  ${mark}${String(index + 1).padStart(2)} ${role.padEnd(11)}`;
-    rows.push([label, toText(message.content), COLORS.get(role)]);
+    rows.push([label, message?.content, COLORS.get(role)]);
   }
 
   const fields = { ...parameters, ...line.parameters, ...line.err };
@@ -83,7 +83,7 @@ function toRows(line: Line, previous: Message[]): Row[] {
     const { choices, usage } = line.response;
     const { message, finish_reason } = choices?.[0] ?? {};
     const content = message?.content ?? message?.refusal ?? null;
-    rows.push(["      assistant  ", toText(content), "green"]);
+    rows.push(["      assistant  ", content, "green"]);
     notes.push(`finish_reason ${finish_reason}`);
     if (usage) {
       notes.push(

@@ -5,15 +5,15 @@ import { ExerciseError } from "./errors.ts";
 export type Result = Awaited<ReturnType<typeof readResponse>>;
 
 /**
- * Reads a response from any server. `error` is undefined if `body` is a chat
- * completion or a list of models.
+ * Reads a response from any server. `error` is undefined if `body` is what was
+ * requested: a list of models if `isList`, or else a chat completion.
  */
-export async function readResponse(response: Response) {
+export async function readResponse(response: Response, isList: boolean) {
   const { ok, status, statusText, headers } = response;
   const copy = response.clone();
   const text = await response.text();
   const body: unknown = await copy.json().catch(() => undefined);
-  if (ok && isValid(body)) return { status, headers, body };
+  if (ok && isValid(body, isList)) return { status, headers, body };
 
   const error = parseError(body, text);
   const location = headers.get("location");
@@ -26,10 +26,10 @@ export async function readResponse(response: Response) {
   return { status, headers, error };
 }
 
-function isValid(body: unknown): boolean {
+function isValid(body: unknown, isList: boolean): boolean {
   if (!isObject(body)) return false;
-  // Ollama's empty list has `data: null`; OpenRouter's list has no `object`.
-  if (body.object === "list" || Array.isArray(body.data)) return true;
+  // Ollama's empty list has `data: null`.
+  if (isList) return body.data === null || Array.isArray(body.data);
   const choice = firstOf(body.choices);
   return isObject(choice) && isObject(choice.message);
 }
@@ -55,9 +55,9 @@ function parseError(json: unknown, text: string): OpenAI.ErrorObject {
   ];
   const line = parts.filter(Boolean).join(": ").replace(/\s+/g, " ").trim();
   return {
-    // Cut between words: the logger cannot redact a key cut in half.
+    // Do not cut inside a key: the logger could not redact the rest of it.
     message:
-      line.length > 300 ? line.slice(0, 300).replace(/\S{0,200}$/, "…") : line,
+      line.length > 300 ? line.slice(0, 300).replace(/[\w+/=.-]*$/, "…") : line,
     type: toText(fields.type) ?? "",
     code: toText(fields.code) ?? null,
     param: toText(fields.param) ?? null,
