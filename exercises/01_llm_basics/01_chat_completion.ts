@@ -1,5 +1,4 @@
 // Chat Completions: how a program holds a conversation with a language model.
-//
 // You learn what the `messages` list is, and why the model seems to remember:
 // the API is stateless, so every call sends the whole conversation again.
 //
