@@ -3,7 +3,7 @@
 // the API is stateless, so every call sends the whole conversation again.
 //
 // Run:     npx tsx exercises/01_llm_basics/01_chat_completion.ts
-// Change:  any of the constants below. Then run it again.
+// Change:  any of the constants below, then run the script again.
 
 import type OpenAI from "openai";
 import { connect } from "../common/client.ts";
@@ -33,8 +33,8 @@ const { client, model } = await connect();
 
 // ----- Part 1: single-turn ---------------------------------------------------
 
-// A conversation is a list of messages. The role says whose message it is:
-// "system" gives instructions, "user" asks, and "assistant" is the model.
+// A conversation is a list of messages. The role says what each message is:
+// "system" for instructions, "user" for questions, "assistant" for replies.
 const messages: OpenAI.ChatCompletionMessageParam[] = [
   { role: "system", content: SYSTEM_PROMPT },
   { role: "user", content: QUESTION },

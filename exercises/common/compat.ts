@@ -6,7 +6,7 @@ import { readResponse, type Result } from "./response.ts";
  * The parameters to send, in the order in which they are tried. `max_tokens` is
  * first because many local servers silently ignore `max_completion_tokens`.
  * Current OpenAI models reject `max_tokens`, and accept a temperature only with
- * reasoning off: tests/refusals.json has their messages.
+ * reasoning off. Their error messages are in tests/refusals.json.
  */
 const toVariants = (temperature: unknown, limit: unknown) => [
   { temperature, max_tokens: limit },
@@ -16,7 +16,7 @@ const toVariants = (temperature: unknown, limit: unknown) => [
   { max_tokens: limit },
 ];
 
-/** Whether the API's reference allows this value of a parameter. */
+/** Whether the API reference allows this value for a parameter. */
 export function isAllowed(name: string, value: unknown): boolean {
   if (value === undefined || name === "reasoning_effort") return true;
   if (typeof value !== "number") return false;
@@ -98,6 +98,6 @@ function toResponse({ status, headers, body, error }: Result): Response {
   if (error.code === "insufficient_quota" || seconds > 60) {
     response.headers.set("x-should-retry", "false");
   }
-  // Otherwise the SDK treats a 200 as a success.
+  // Without this, the SDK would treat an error sent with a 200 as a success.
   return Object.defineProperty(response, "ok", { value: false });
 }

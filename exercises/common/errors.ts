@@ -21,7 +21,7 @@ const HINTS = new Map(
     "OPENAI_MODEL model model_not_found DeploymentNotFound":
       "Set OPENAI_MODEL in .env to a model that the server offers.",
     "invalid_api_key 401": "Set OPENAI_API_KEY in .env to a valid key.",
-    403: "Use a key that has access to this model, or set OPENAI_MODEL.",
+    403: "Use a key that has access to this model, or change OPENAI_MODEL.",
     "insufficient_quota 402": "Add credit to your account, or raise its limit.",
     "301 302 307 308 404 405 unexpected_response":
       "Check OPENAI_MODEL and OPENAI_BASE_URL, which usually ends in /v1.",

@@ -25,7 +25,7 @@ const COLORS = new Map<string, Color>([
   ["user", "cyan"],
   ["assistant", "green"],
 ]);
-// pino-pretty shows every other field: the SDK's `details`, or any you add.
+// pino-pretty shows all other fields: the SDK's `details`, and any you add.
 const SHOWN_FIELDS =
   "level,time,pid,hostname,msg,part,provider,model,request,response," +
   "parameters,rejected,finish_reason,err,hint";

@@ -6,7 +6,7 @@ export type Result = Awaited<ReturnType<typeof readResponse>>;
 
 /**
  * Reads a response from any server. `error` is undefined if `body` is what was
- * requested: a list of models if `isList`, or else a chat completion.
+ * requested: a list of models if `isList`, otherwise a chat completion.
  */
 export async function readResponse(response: Response, isList: boolean) {
   const { ok, status, statusText, headers } = response;
@@ -55,7 +55,7 @@ function parseError(json: unknown, text: string): OpenAI.ErrorObject {
   ];
   const line = parts.filter(Boolean).join(": ").replace(/\s+/g, " ").trim();
   return {
-    // Do not cut inside a key: the logger could not redact the rest of it.
+    // Do not cut inside a key: the logger would not recognize what is left.
     message:
       line.length > 300 ? line.slice(0, 300).replace(/[\w+/=.-]*$/, "…") : line,
     type: toText(fields.type) ?? "",

@@ -58,7 +58,7 @@ export function validateSettings(settings: Settings): void {
   const isKey = !/[^\x21-\x7e]|["'\\]/.test(apiKey);
   check(isKey, "OPENAI_API_KEY", "it contains a character that is not allowed");
   const isURL = URL.canParse(baseURL) && /^https?:[^\s@?#]+$/i.test(baseURL);
-  check(isURL, "OPENAI_BASE_URL", "it is not a plain http(s) URL");
+  check(isURL, "OPENAI_BASE_URL", "use an http(s) URL without @, ? or #");
   const isBase = !/\/chat\/completions\/?$/.test(baseURL);
   check(isBase, "OPENAI_BASE_URL", "it must not include /chat/completions");
 }
