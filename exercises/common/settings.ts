@@ -31,7 +31,7 @@ const envFile = config({
 /** The settings of this run. */
 export const settings = readSettings(process.env, envFile.parsed);
 
-/** Reads settings from `env`, then from `file`. Empty values count as unset. */
+/** Reads settings; `env` overrides `file`. Empty values count as unset. */
 export function readSettings(env: NodeJS.ProcessEnv, file: typeof env = {}) {
   const read = (name: string) =>
     env[name]?.trim() || file[name]?.trim() || undefined;
