@@ -45,8 +45,7 @@ export function compatFetch(send: typeof fetch): typeof fetch {
     for (let index = accepted ?? (isOpenAI ? 1 : 0); ; index++) {
       const variant: Record<string, unknown> = { ...variants[index] };
       const parameters = { ...variant, ...others };
-      if (index > 0)
-        logger.info({ parameters }, "Sending these parameters instead");
+      if (index > 0) logger.info({ parameters }, "Parameters sent instead");
 
       const body = JSON.stringify({ model, messages, ...parameters });
       // Following a 301 or 302 would turn the POST into a GET.

@@ -1,6 +1,6 @@
 import { APIConnectionError, APIError } from "openai/index.js";
 
-/** An error that the exercise itself reports. `code` is a key of `HINTS`. */
+/** An error that the exercise itself reports. `code` leads to its hint. */
 export class ExerciseError extends Error {
   readonly code: string;
 
