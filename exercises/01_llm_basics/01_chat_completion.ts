@@ -5,9 +5,9 @@
 // Run:     npx tsx exercises/01_llm_basics/01_chat_completion.ts
 // Change:  any of the constants below, then run the script again.
 
-import type OpenAI from "openai";
-import { connect } from "../common/client.ts";
+import OpenAI from "openai";
 import { logger } from "../common/logger.ts";
+import { loadProvider } from "../common/provider.ts";
 import { noTextError } from "../common/response.ts";
 
 // Tells the model who it is and how to behave.
@@ -28,8 +28,10 @@ const TEMPERATURE = 0.7;
 // piece of text, often a word. A reply that reaches the limit is cut off.
 const MAX_TOKENS = 500;
 
-// Connects to the provider set up in .env. Without one, replies are canned.
-const { client, model } = await connect();
+// The client sends requests to the provider in .env: a base URL, with a key if
+// it needs one. Without a provider, the replies are canned.
+const { model, options } = await loadProvider();
+const client = new OpenAI(options);
 
 // ----- Part 1: single-turn ---------------------------------------------------
 
@@ -58,20 +60,21 @@ async function complete(
   part: string,
   messages: OpenAI.ChatCompletionMessageParam[],
 ): Promise<string> {
-  const request = {
+  const request: OpenAI.ChatCompletionCreateParamsNonStreaming = {
     model,
     messages,
     temperature: TEMPERATURE,
+    // OpenAI has a new name for this, max_completion_tokens, and gets that one.
     max_tokens: MAX_TOKENS,
   };
-  const count =
-    messages.length === 1 ? "1 message" : `${messages.length} messages`;
-  logger.info({ part, request }, `${part}: sending ${count}`);
+  const roles = messages.map(({ role }) => role).join(", ");
+  logger.info({ part, request }, `${part}: sending [${roles}]`);
 
   // The API knows only what this request contains.
   const response = await client.chat.completions.create(request);
   logger.info({ part, response }, `${part}: received the reply`);
 
+  // A list, because a request can ask for several replies. This one gets one.
   const content = response.choices[0]?.message.content;
   if (!content) throw noTextError(response);
 

@@ -1,47 +1,41 @@
 import { isatty } from "node:tty";
 import pino from "pino";
 import { describeError } from "./errors.ts";
-import { LOG_LEVELS, PLACEHOLDER, settings } from "./settings.ts";
+import { createFormatter } from "./pretty.ts";
+import { settings } from "./settings.ts";
 
-const { apiKey = "", baseURL, logLevel } = settings;
-// A key under 8 characters is a placeholder, such as `none` or `EMPTY`.
-const isSecret = apiKey.length >= 8 && !PLACEHOLDER.test(apiKey);
+const { apiKey = "", logLevel } = settings;
 
-// Synchronous, so that no line is lost when the process exits.
-const stdout = pino.destination({ fd: 1, sync: true });
-stdout.on("error", (error: NodeJS.ErrnoException) => {
-  // `head -1`, for example, closes a pipe early.
-  process.exit(error.code === "EPIPE" ? 0 : 1);
-});
-
-const format = isatty(1)
-  ? (await import("./pretty.ts")).createFormatter(process.stdout.columns || 80)
-  : undefined;
-
-/** Logs text to a terminal and JSON lines elsewhere, with the key redacted. */
+/** Logs text to a terminal and JSON lines elsewhere, without the key. */
 export const logger = pino(
   {
-    level: LOG_LEVELS.includes(logLevel) ? logLevel : "info",
-    hooks: { streamWrite: formatLine },
+    level: logLevel,
+    hooks: { streamWrite: (line) => escapeControls(hideKey(line)) },
+    // What the SDK logs at debug level contains the headers of responses.
+    redact: { paths: ["details.headers"], remove: true },
   },
-  stdout,
+  isatty(1) ? openTerminal() : openPipe(),
 );
 
-/** Logs an error in one fatal line, and exits with status 1. */
-export function exitWithError(error: unknown): never {
+/** Logs an error in one fatal line, then exits with status 1. */
+export function exitWithError(error: unknown): void {
   if (error instanceof Error) logger.debug(error.stack);
-  const { message, err, hint } = describeError(error, baseURL);
-  logger.fatal({ err, hint }, message);
-  process.exit(1);
+  const { message, line, err, hint } = describeError(error);
+  logger.fatal({ err, hint }, toOneLine(message) + (line && ` (${line})`));
+  logger.flush(() => process.exit(1));
 }
 
-/** Formats a line of JSON for stdout, without the key. */
-function formatLine(line: string): string {
-  const json = isSecret ? line.replaceAll(apiKey, "[OPENAI_API_KEY]") : line;
-  if (!format) return escapeControls(json);
-  const escape = (_name: string, value: unknown) =>
-    typeof value === "string" ? escapeControls(value) : value;
-  return format(JSON.parse(json, escape));
+/** Cuts a message at 300 characters, without leaving a part of the key. */
+export function toOneLine(message: string): string {
+  const line = hideKey(message).replace(/\s+/g, " ").trim();
+  const start = /^.{0,300}/u.exec(line)?.[0];
+  return start === line ? line : `${start}…`;
+}
+
+function hideKey(text: string): string {
+  // A shorter key is a dummy, such as `none`.
+  if (apiKey.length < 8) return text;
+  return text.replaceAll(apiKey, "[OPENAI_API_KEY]");
 }
 
 /** Escapes control and bidirectional characters, except \t and \n. */
@@ -50,4 +44,27 @@ function escapeControls(text: string): string {
     /[^\P{Cc}\t\n]|\p{Bidi_Control}/gu,
     (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
+}
+
+/** On Windows, `process.stdout` shows Unicode; pino's own writes don't. */
+function openTerminal() {
+  const { stdout } = process;
+  const format = createFormatter();
+  const escape = (_name: string, value: unknown) =>
+    typeof value === "string" ? escapeControls(value) : value;
+  return {
+    write: (line: string) =>
+      stdout.write(format(JSON.parse(line, escape), stdout.columns || 80)),
+    flush: (callback: () => void) => stdout.write("", callback),
+  };
+}
+
+/** Opens a pipe or a file. No line is lost when the process exits. */
+function openPipe() {
+  const pipe = pino.destination({ sync: true });
+  pipe.on("error", (error: NodeJS.ErrnoException) => {
+    // `head -1`, for example, closes a pipe early.
+    process.exit(error.code === "EPIPE" ? 0 : 1);
+  });
+  return pipe;
 }

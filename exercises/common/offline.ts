@@ -1,27 +1,33 @@
-import { isAllowed } from "./compat.ts";
-
 const REPLIES = {
   "What's the best time of year to visit Japan?":
     "Spring (March-May) is ideal for cherry blossoms. Autumn (September-November) offers beautiful foliage and mild weather. Both seasons have comfortable temperatures and fewer typhoons than summer.",
   "Can you suggest a 3-day itinerary for Tokyo?":
     "Day 1: Explore Shibuya crossing and Harajuku street fashion. Day 2: Visit Senso-ji temple in Asakusa, then Akihabara for electronics. Day 3: Day trip to Kamakura for the Great Buddha and coastal views.",
 };
-
+/** Cities to choose from, and how a model would score them as next tokens. */
+const CITIES = { Tokyo: 0, Kyoto: -1, Osaka: -2, Sapporo: -3 };
 const ROLES = ["system", "developer", "user", "assistant", "tool", "function"];
+
+type Fields = Record<string, unknown>;
 type Message = { role: string; content: string };
 
 /**
- * A `fetch` that returns canned replies without a network, and rejects
- * invalid requests as the API does. Its tokens are words and punctuation marks.
+ * A `fetch` that returns canned replies without a network, and a 400 for an
+ * invalid request, as the API does. Its tokens are words and punctuation marks.
  */
-export const offlineFetch: typeof fetch = async (_url, init) => {
-  const request = JSON.parse(String(init?.body)) as Record<string, unknown>;
-  const error = findInvalid(request);
+export const offlineFetch: typeof fetch = async (url, init) => {
+  const { pathname } = new URL(String(url));
+  const isChat = pathname === "/chat/completions";
+  const request: Fields = isChat ? JSON.parse(String(init?.body)) : {};
+  const error = isChat
+    ? findInvalid(request)
+    : invalid("endpoint", "/chat/completions", pathname);
   if (error) return Response.json({ error }, { status: 400 });
 
   const messages = request.messages as Message[];
-  const limit = Number(request.max_tokens ?? request.max_completion_tokens);
-  const reply = replyTo(messages);
+  const { temperature, max_tokens, max_completion_tokens } = request;
+  const reply = replyTo(messages, Number(temperature ?? 1));
+  const limit = Number(max_tokens ?? max_completion_tokens ?? Infinity);
   const end = tokenize(reply)[limit]?.index;
   const content = reply.slice(0, end).trimEnd();
   const message = { role: "assistant", content };
@@ -41,10 +47,13 @@ export const offlineFetch: typeof fetch = async (_url, init) => {
   });
 };
 
-function replyTo(messages: Message[]): string {
+function replyTo(messages: Message[], temperature: number): string {
   const question = normalize(messages.at(-1)?.content ?? "");
   for (const [known, reply] of Object.entries(REPLIES)) {
     if (normalize(known) === question) return reply;
+  }
+  if (question === "which city should i visit first") {
+    return `I would start with ${drawCity(temperature)}.`;
   }
   if (question.includes("first question")) {
     const first = messages.slice(0, -1).find(({ role }) => role === "user");
@@ -57,6 +66,16 @@ function replyTo(messages: Message[]): string {
   return `I have no canned reply to that. This call contains:\n${list.join("\n")}\nFor real replies, set up a model: see README.md.`;
 }
 
+/** Draws a city as a model draws a token: by a softmax at the temperature. */
+function drawCity(temperature: number): string | undefined {
+  // At 0, dividing by almost nothing leaves only the highest score.
+  const divisor = temperature || Number.EPSILON;
+  const weights = Object.values(CITIES).map((n) => Math.exp(n / divisor));
+  let point = Math.random() * weights.reduce((sum, weight) => sum + weight);
+  const index = weights.findIndex((weight) => (point -= weight) < 0);
+  return Object.keys(CITIES).at(index);
+}
+
 /** Keeps only the words: case, spacing and punctuation do not matter. */
 function normalize(text: string): string {
   return (text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).join(" ");
@@ -67,14 +86,16 @@ function tokenize(text: string): RegExpExecArray[] {
 }
 
 /** Returns the API's error for the first value that the API would reject. */
-function findInvalid(request: Record<string, unknown>) {
-  const { messages, temperature } = request;
+function findInvalid({ messages, temperature, stream, ...limits }: Fields) {
   if (!Array.isArray(messages) || messages.length === 0) {
     return invalid("messages", "a list of at least one message", messages);
   }
   for (const [index, message] of messages.entries()) {
-    const { role, content } = Object(message) as Record<string, unknown>;
     const path = `messages[${index}]`;
+    if (!(message instanceof Object)) {
+      return invalid(path, "an object with a role and content", message);
+    }
+    const { role, content }: Fields = { ...message };
     if (!ROLES.includes(String(role))) {
       return invalid(`${path}.role`, `one of ${ROLES.join(", ")}`, role);
     }
@@ -82,15 +103,17 @@ function findInvalid(request: Record<string, unknown>) {
       return invalid(`${path}.content`, "text", content);
     }
   }
-  if (!isAllowed("temperature", temperature)) {
+  const number = temperature ?? 1;
+  if (typeof number !== "number" || number < 0 || number > 2) {
     return invalid("temperature", "a number from 0 to 2", temperature);
   }
   for (const name of ["max_tokens", "max_completion_tokens"]) {
-    const limit = request[name];
-    if (!isAllowed(name, limit)) {
+    const limit = limits[name] ?? 1;
+    if (!Number.isInteger(limit) || Number(limit) < 1) {
       return invalid(name, "a positive integer", limit);
     }
   }
+  if (stream) return invalid("stream", "false in offline mode", stream);
 }
 
 function invalid(param: string, expected: string, value: unknown) {

@@ -1,109 +1,126 @@
-import type OpenAI from "openai";
+import { inspect, isDeepStrictEqual, styleText } from "node:util";
 import { levels } from "pino";
-import { prettyFactory, type MessageFormatFunc } from "pino-pretty";
 
-type Message = OpenAI.ChatCompletionMessageParam;
-type Color = keyof Parameters<MessageFormatFunc>[3]["colors"];
+type Fields = Record<string, unknown>;
+type Row = [label: string, text: string];
+type Color = Parameters<typeof styleText>[0];
 
-type Row = [label: string, text: unknown, color?: Color];
-
-interface Line {
-  level: number;
-  time: number;
-  msg?: unknown;
-  request?: Partial<OpenAI.ChatCompletionCreateParams>;
-  response?: Partial<OpenAI.ChatCompletion>;
-  parameters?: object;
-  err?: object;
-  hint?: unknown;
-}
-
-const COLORS = new Map<string, Color>([
-  ["WARN", "yellow"],
+/** The color of a label, by its last word. */
+const COLORS = new Map<unknown, Color>([
   ["FATAL", "red"],
+  ["WARN", "yellow"],
+  ["hint", "yellow"],
   ["system", "magenta"],
   ["user", "cyan"],
   ["assistant", "green"],
 ]);
-// pino-pretty shows all other fields: the SDK's `details`, and any you add.
-const SHOWN_FIELDS =
-  "level,time,pid,hostname,msg,part,provider,model,request,response," +
-  "parameters,rejected,finish_reason,err,hint";
-const INDENT = "      ";
-const NBSP = "\u00a0";
+const HEADING = ["part", "provider", "model"];
+const INDENT = " ".repeat(6);
+const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+/** Matches what takes two cells: emoji, and W and F in EastAsianWidth.txt. */
+const WIDE =
+  /[\p{Emoji_Presentation}\ufe0f\u1100-\u115f\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{1b2ff}\u{20000}-\u{3fffd}]/u;
 
-/** Creates a function that formats parsed log lines for this many columns. */
-export function createFormatter(columns: number): (line: object) => string {
-  let previous: Message[] = [];
+/**
+ * Creates a function that formats a parsed line of the log as text for a
+ * terminal of `columns` cells. It marks the messages that the previous request
+ * did not contain.
+ */
+export function createFormatter(): (line: Fields, columns: number) => string {
+  let previous: unknown[] = [];
 
-  const prettify = prettyFactory({
-    customColors: "message:reset",
-    ignore: SHOWN_FIELDS,
-    messageFormat(log, _messageKey, _levelLabel, { colors }) {
-      const line = log as unknown as Line;
-      const rows = toRows(line, previous);
-      previous = line.request?.messages ?? previous;
-      const texts = rows.map(([label, text, color = "gray"]) => {
-        const paint = label === INDENT ? colors.gray : colors.reset;
-        const width = Math.max(columns - label.length, 20);
-        const lines = wrap(toText(text), width).map(paint);
-        const indent = " ".repeat(label.length);
-        return `${colors[color](label)}${lines.join(`\n${indent}`)}`;
-      });
-      return texts.join("\n");
-    },
-  });
-  return (line) => `${prettify(line)}\n`;
+  return ({ level, time, pid, hostname, msg = "", ...fields }, columns) => {
+    const clock = new Date(Number(time)).toTimeString().slice(0, 8);
+    const label = levels.labels[Number(level)]?.toUpperCase() ?? `${level}`;
+    const heading = toText(msg);
+    const rows: Row[] = [[`${clock} ${label.padEnd(5)} `, heading]];
+    for (const [name, value] of Object.entries(fields)) {
+      const { messages, choices, usage, model, ...others }: Fields =
+        Object(value);
+      const text = toText(value);
+      const isRepeated = heading.toLowerCase().includes(text.toLowerCase());
+      if (name === "request" && Array.isArray(messages)) {
+        rows.push(...toMessageRows(messages, previous));
+        rows.push(toNotes(others, JSON.stringify));
+        previous = messages;
+      } else if (name === "response" && Array.isArray(choices)) {
+        const { message, finish_reason }: Fields = Object(choices[0]);
+        const tokens: Fields = Object(usage);
+        const sum = `${tokens.prompt_tokens} prompt + ${tokens.completion_tokens} completion = ${tokens.total_tokens} tokens`;
+        const note = `finish_reason ${finish_reason}`;
+        rows.push(toMessageRow(INDENT, message));
+        rows.push([INDENT, usage ? `${note} · ${sum}` : note]);
+      } else if (name === "parameters" && value instanceof Object) {
+        rows.push(toNotes(others, JSON.stringify));
+      } else if (name === "err" && value instanceof Object) {
+        rows.push(toNotes(others, toText));
+      } else if (!isRepeated || !HEADING.includes(name)) {
+        rows.push([`${INDENT}${name.padEnd(10)} `, text]);
+      }
+    }
+    const lines = rows.map((row) => formatRow(row, columns)).join("\n");
+    return `${lines}\n\n`.replace(/ +$/gm, "");
+  };
 }
 
-function toRows(line: Line, previous: Message[]): Row[] {
-  const time = new Date(line.time).toTimeString().slice(0, 8);
-  const level = levels.labels[line.level]?.toUpperCase() ?? "";
-  const heading = `${time} ${level.padEnd(5)} `;
-  const rows: Row[] = [[heading, line.msg ?? "", COLORS.get(level)]];
-
-  const { model, messages, ...parameters } = line.request ?? {};
-  const sent = [previous].flat().map((message) => JSON.stringify(message));
-  // An edit can pass a message instead of a list, or push undefined.
-  for (const [index, message] of [messages ?? []].flat().entries()) {
-    const match = sent.indexOf(JSON.stringify(message));
-    if (match >= 0) sent.splice(match, 1);
+function toMessageRows(messages: unknown[], previous: unknown[]): Row[] {
+  const old = [...previous];
+  return messages.map((message, index) => {
+    const match = old.findIndex((each) => isDeepStrictEqual(each, message));
+    if (match >= 0) old.splice(match, 1);
     const mark = match < 0 ? "+" : " ";
-    const role = String(message?.role);
-    const label = `  ${mark}${String(index + 1).padStart(2)} ${role.padEnd(11)}`;
-    rows.push([label, message?.content, COLORS.get(role)]);
-  }
+    return toMessageRow(`  ${mark}${`${index + 1}`.padStart(2)} `, message);
+  });
+}
 
-  const fields = { ...parameters, ...line.parameters, ...line.err };
-  // As JSON, the string "0.7" does not look like a number.
+function toMessageRow(prefix: string, message: unknown): Row {
+  const { role, content }: Fields = Object(message);
+  const text = toText(typeof content === "string" ? content : message);
+  return [`${prefix}${`${role}`.padEnd(10)} `, text];
+}
+
+function toNotes(fields: Fields, format: (value: unknown) => string): Row {
   const notes = Object.entries(fields).map(
-    ([name, value]) => `${name}${NBSP}${JSON.stringify(value)}`,
+    ([name, value]) => `${name} ${format(value)}`,
   );
-  if (line.response) {
-    const { choices, usage } = line.response;
-    const { message, finish_reason } = choices?.[0] ?? {};
-    const content = message?.content ?? message?.refusal ?? null;
-    rows.push(["      assistant  ", content, "green"]);
-    notes.push(`finish_reason ${finish_reason}`);
-    if (usage) {
-      notes.push(
-        `${usage.prompt_tokens} prompt + ${usage.completion_tokens} completion = ${usage.total_tokens} tokens`,
-      );
-    }
-  }
-  if (notes.length > 0) rows.push([INDENT, notes.join(" · ")]);
-  if (line.hint) rows.push(["      hint       ", line.hint, "yellow"]);
-  return rows;
+  return [INDENT, notes.join(" · ")];
 }
 
 function toText(value: unknown): string {
-  return typeof value === "string" ? value : String(JSON.stringify(value));
+  if (typeof value === "string") return value;
+  return inspect(value, { depth: null, breakLength: 60 });
 }
 
-/** Wraps lines at spaces, and splits words that are longer than a line. */
+function formatRow([label, text]: Row, columns: number): string {
+  const lines = wrap(text, Math.max(columns - label.length, 10));
+  const body = lines.join(`\n${" ".repeat(label.length)}`);
+  if (label === INDENT) return styleText("gray", label + body);
+  const color = COLORS.get(label.trim().split(" ").at(-1));
+  return (color ? styleText(color, label) : label) + body;
+}
+
+/** Splits text into lines of at most `width` cells, at spaces if possible. */
 function wrap(text: string, width: number): string[] {
-  const pattern = new RegExp(`.{1,${width}}(?: +|$)|.{1,${width}}`, "gsu");
-  const lines = text.replaceAll("\t", "    ").split("\n");
-  const parts = lines.flatMap((line) => line.match(pattern) ?? [""]);
-  return parts.map((part) => part.trimEnd().replaceAll(NBSP, " "));
+  const lines: string[] = [];
+  for (const paragraph of text.replaceAll("\t", "    ").split("\n")) {
+    let line: string[] = [];
+    let cells = 0;
+    for (const { segment } of graphemes.segment(paragraph)) {
+      line.push(segment);
+      cells += measure(segment);
+      if (cells <= width) continue;
+      // Japanese text can be split anywhere, and a long word must be.
+      const space = measure(segment) === 1 ? line.lastIndexOf(" ") : -1;
+      const rest = line.splice(space + 1 || -1);
+      lines.push(line.join(""));
+      line = rest;
+      cells = rest.reduce((sum, each) => sum + measure(each), 0);
+    }
+    lines.push(line.join(""));
+  }
+  return lines;
+}
+
+function measure(grapheme: string): number {
+  return WIDE.test(grapheme) ? 2 : 1;
 }
