@@ -11,104 +11,79 @@ export class ExerciseError extends Error {
   }
 }
 
-const HINTS: [codes: string, hint: string][] = [
-  [".env", "Check that .env is a text file that you can read."],
-  ["LOG_LEVEL", "Use trace, debug, info, warn, error, fatal or silent."],
-  ["OPENAI_API_KEY", "Copy the key again, without quotes or spaces."],
-  ["OPENAI_BASE_URL", "Use a URL such as http://localhost:11434/v1."],
-  ["OPENAI_MODEL model", "Set OPENAI_MODEL to a model that the server offers."],
-  [
-    "401",
-    "Set OPENAI_API_KEY to a valid key, in the same place as OPENAI_BASE_URL if you set one. The shell overrides .env.",
-  ],
-  ["403", "Use a key that has access to this model, or change OPENAI_MODEL."],
-  ["insufficient_quota 402", "Add credit to your account, or raise its limit."],
-  ["301 302 303 307 308", "Set OPENAI_BASE_URL to match the new address."],
-  [
-    "404 405 unexpected_response",
+const HINTS = Object.entries({
+  ".env": "Check that .env is a text file that you can read.",
+  LOG_LEVEL: "Use trace, debug, info, warn, error, fatal or silent.",
+  OPENAI_API_KEY: "Copy the key again, without quotes or spaces.",
+  OPENAI_BASE_URL: "Use a URL such as http://localhost:11434/v1.",
+  "OPENAI_MODEL model": "Set OPENAI_MODEL to a model that the server offers.",
+  401: "Set OPENAI_API_KEY to a valid key, in the same place as OPENAI_BASE_URL if you set one. The shell overrides .env.",
+  403: "Use a key that has access to this model, or change OPENAI_MODEL.",
+  "insufficient_quota 402": "Add credit to your account, or raise its limit.",
+  "301 302 303 307 308": "Set OPENAI_BASE_URL to match the new address.",
+  "404 405 unexpected_response":
     "Check OPENAI_MODEL and OPENAI_BASE_URL, which usually ends in /v1.",
-  ],
-  ["408 429 InternalServerError", "Wait a while, then run the script again."],
-  ["content_filter refusal", "Rephrase SYSTEM_PROMPT, QUESTION or FOLLOW_UP."],
-  ["context_length_exceeded", "Shorten the messages, or lower MAX_TOKENS."],
-  ["length stop", "Raise MAX_TOKENS in the script, or use another model."],
-  [
-    "tool_calls",
-    'Append the reply, run the tool, and append its result as a "tool" message.',
-  ],
-  ["temperature", "Change TEMPERATURE, or delete it from the request."],
-  ["max_tokens max_completion_tokens", "Change MAX_TOKENS in the script."],
-  ["endpoint stream", "Use a model that supports this: see README.md."],
-  ["400 422", "Fix the value that the message names."],
-  [
-    "ReferenceError TypeError",
+  "408 429 InternalServerError": "Wait a while, then run the script again.",
+  "content_filter refusal": "Rephrase SYSTEM_PROMPT, QUESTION or FOLLOW_UP.",
+  context_length_exceeded: "Shorten the messages, or lower MAX_TOKENS.",
+  "length stop": "Raise MAX_TOKENS in the script, or use another model.",
+  tool_calls: "Append the reply and the tool's result to the messages.",
+  temperature: "Change TEMPERATURE, or delete it from the request.",
+  "max_tokens max_completion_tokens": "Change MAX_TOKENS in the script.",
+  "offline stream": "Use a model that supports this: see README.md.",
+  "400 422": "Fix the value that the message names.",
+  "ReferenceError TypeError":
     "Look for a misspelled name or a missing `await` in that line, or in the line that created the value it uses.",
-  ],
-  ["ECONNREFUSED", "Start the server, or correct OPENAI_BASE_URL."],
-  [
-    "ERR_SSL_WRONG_VERSION_NUMBER ERR_SSL_PACKET_LENGTH_TOO_LONG",
-    "Change https:// to http:// in OPENAI_BASE_URL.",
-  ],
-  [
-    "DEPTH_ZERO_SELF_SIGNED_CERT SELF_SIGNED_CERT_IN_CHAIN UNABLE_TO_GET_ISSUER_CERT_LOCALLY UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  ECONNREFUSED: "Start the server, or correct OPENAI_BASE_URL.",
+  ERR_SSL_WRONG_VERSION_NUMBER: "Change https to http in OPENAI_BASE_URL.",
+  "DEPTH_ZERO_SELF_SIGNED_CERT SELF_SIGNED_CERT_IN_CHAIN UNABLE_TO_GET_ISSUER_CERT_LOCALLY UNABLE_TO_VERIFY_LEAF_SIGNATURE":
     "In your shell, set NODE_EXTRA_CA_CERTS to the CA's PEM file.",
-  ],
-  [
-    "UND_ERR_HEADERS_TIMEOUT UND_ERR_BODY_TIMEOUT APIConnectionTimeoutError",
+  "UND_ERR_HEADERS_TIMEOUT UND_ERR_BODY_TIMEOUT APIConnectionTimeoutError":
     "Lower MAX_TOKENS in the script, or use a faster model.",
-  ],
-  ["APIConnectionError", "Check your network and OPENAI_BASE_URL."],
-];
-/** The codes that are looked for in a message as well. */
+  APIConnectionError: "Check your network and OPENAI_BASE_URL.",
+});
+/** Codes that are looked for in the message as well. */
 const NAMED = /\b(temperature|max_(completion_)?tokens|UND_ERR_\w+_TIMEOUT)\b/;
 /** The first line of a stack that is in a script, outside `common/`. */
 const FRAME = /^ +at .*[\\/]exercises[\\/](?!common)[^\\/]+[\\/](\S+?:\d+)/m;
 
 /**
- * Describes anything that was thrown: its message, its line in the script (""
- * if unknown), its fields for the log, and a hint.
+ * Describes anything that was thrown: its message, its line in the script, its
+ * fields for the log, and a hint.
  */
 export function describeError(thrown: unknown) {
   const isError = thrown instanceof Error;
   const error = isError ? thrown : new Error(`Uncaught ${inspect(thrown)}`);
+  const isOurs = !isError || error instanceof ExerciseError;
+  const fields: Partial<APIError> = error instanceof APIError ? error : {};
   const { name } = error.constructor;
   const cause = rootCause(error);
-  const fields: Partial<APIError> = error instanceof APIError ? error : {};
   let { message } = error;
-  let line = "";
+  let line: string | undefined;
   if (error instanceof APIConnectionError && error.cause instanceof Error) {
-    // The cause is empty if a response has no status: see compat.ts.
-    const reason = cause.code ?? cause.message;
+    // There is no reason if the response has no status: see compat.ts.
+    const reason = cause.code || cause.message;
     if (reason) message = `${error.cause.message} (${reason})`;
   } else if (error instanceof APIError) {
     // The SDK puts the status before the server's message.
     message = message.replace(`${error.status} `, "");
-  } else if (isError && !(error instanceof ExerciseError)) {
+  } else if (!isOurs) {
     message = `${name}: ${message}`;
-    line = FRAME.exec(error.stack ?? "")?.[1] ?? "";
+    line = FRAME.exec(error.stack ?? "")?.[1];
   }
 
   const err = {
-    type: fields.type || (error instanceof ExerciseError ? undefined : name),
+    type: fields.type || (isOurs ? undefined : name),
     status: fields.status,
     code: cause.code || undefined,
     param: fields.param || undefined,
     request_id: fields.requestID || undefined,
   };
-  const keys = [
-    err.code,
-    err.param,
-    NAMED.exec(message)?.[0],
-    err.status,
-    name,
-  ];
-  const rows = keys.map((key) =>
+  const named = NAMED.exec(message)?.[0];
+  const hints = [err.code, err.param, named, err.status, name].map((key) =>
     HINTS.find(([codes]) => codes.split(" ").includes(String(key))),
   );
-  const [, hint] = rows.find(Boolean) ?? [
-    "",
-    "Set LOG_LEVEL=debug to see more.",
-  ];
+  const hint = hints.find(Boolean)?.[1] ?? "Set LOG_LEVEL=debug to see more.";
   return { message, line, err, hint };
 }
 

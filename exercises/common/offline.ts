@@ -11,19 +11,26 @@ const ROLES = ["system", "developer", "user", "assistant", "tool", "function"];
 type Fields = Record<string, unknown>;
 type Message = { role: string; content: string };
 
+/** Keeps only the words: case, spacing and punctuation do not matter. */
+const normalize = (text = "") =>
+  (text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).join(" ");
+const tokenize = (text: string) => [
+  ...text.matchAll(/[\p{L}\p{M}\p{N}_]+|[^\p{L}\p{M}\p{N}_\s]/gu),
+];
+
 /**
  * A `fetch` that returns canned replies without a network, and a 400 for an
  * invalid request, as the API does. Its tokens are words and punctuation marks.
  */
 export const offlineFetch: typeof fetch = async (url, init) => {
-  const { pathname } = new URL(String(url));
-  const isChat = pathname === "/chat/completions";
-  const request: Fields = isChat ? JSON.parse(String(init?.body)) : {};
-  const error = isChat
-    ? findInvalid(request)
-    : invalid("endpoint", "/chat/completions", pathname);
+  if (!String(url).endsWith("/chat/completions")) {
+    const message = "Only chat completions work offline.";
+    const error = { message, code: "offline" };
+    return Response.json({ error }, { status: 404 });
+  }
+  const request: Fields = JSON.parse(String(init?.body));
+  const error = findInvalid(request);
   if (error) return Response.json({ error }, { status: 400 });
-
   const messages = request.messages as Message[];
   const { temperature, max_tokens, max_completion_tokens } = request;
   const reply = replyTo(messages, Number(temperature ?? 1));
@@ -32,7 +39,6 @@ export const offlineFetch: typeof fetch = async (url, init) => {
   const content = reply.slice(0, end).trimEnd();
   const message = { role: "assistant", content };
   const finish_reason = end === undefined ? "stop" : "length";
-
   const prompt = messages.map(({ content }) => content).join("\n");
   const prompt_tokens = tokenize(prompt).length;
   const completion_tokens = tokenize(content).length;
@@ -48,9 +54,9 @@ export const offlineFetch: typeof fetch = async (url, init) => {
 };
 
 function replyTo(messages: Message[], temperature: number): string {
-  const question = normalize(messages.at(-1)?.content ?? "");
+  const question = normalize(messages.at(-1)?.content);
   for (const [known, reply] of Object.entries(REPLIES)) {
-    if (normalize(known) === question) return reply;
+    if (question === normalize(known)) return reply;
   }
   if (question === "which city should i visit first") {
     return `I would start with ${drawCity(temperature)}.`;
@@ -76,52 +82,40 @@ function drawCity(temperature: number): string | undefined {
   return Object.keys(CITIES).at(index);
 }
 
-/** Keeps only the words: case, spacing and punctuation do not matter. */
-function normalize(text: string): string {
-  return (text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).join(" ");
-}
-
-function tokenize(text: string): RegExpExecArray[] {
-  return [...text.matchAll(/[\p{L}\p{M}\p{N}_]+|[^\p{L}\p{M}\p{N}_\s]/gu)];
-}
-
 /** Returns the API's error for the first value that the API would reject. */
-function findInvalid({ messages, temperature, stream, ...limits }: Fields) {
-  if (!Array.isArray(messages) || messages.length === 0) {
-    return invalid("messages", "a list of at least one message", messages);
-  }
-  for (const [index, message] of messages.entries()) {
-    const path = `messages[${index}]`;
-    if (!(message instanceof Object)) {
-      return invalid(path, "an object with a role and content", message);
-    }
-    const { role, content }: Fields = { ...message };
-    if (!ROLES.includes(String(role))) {
-      return invalid(`${path}.role`, `one of ${ROLES.join(", ")}`, role);
-    }
-    if (typeof content !== "string") {
-      return invalid(`${path}.content`, "text", content);
-    }
-  }
-  const number = temperature ?? 1;
-  if (typeof number !== "number" || number < 0 || number > 2) {
-    return invalid("temperature", "a number from 0 to 2", temperature);
-  }
-  for (const name of ["max_tokens", "max_completion_tokens"]) {
-    const limit = limits[name] ?? 1;
-    if (!Number.isInteger(limit) || Number(limit) < 1) {
-      return invalid(name, "a positive integer", limit);
-    }
-  }
-  if (stream) return invalid("stream", "false in offline mode", stream);
-}
+function findInvalid(request: Fields) {
+  let error: object | undefined;
+  const check = (ok: boolean, param: string, want: string, got: unknown) => {
+    if (ok || error) return;
+    let value = JSON.stringify(got) ?? "nothing";
+    if (typeof got === "string") value = `the string ${value}`;
+    // JSON turns a promise into an empty object.
+    if (value === "{}") value = "an empty object (is an `await` missing?)";
+    const message = `Invalid '${param}': expected ${want}, got ${value}.`;
+    const type = "invalid_request_error";
+    error = { message, type, param, code: "invalid_value" };
+  };
 
-function invalid(param: string, expected: string, value: unknown) {
-  let got = JSON.stringify(value) ?? "nothing";
-  if (typeof value === "string") got = `the string ${got}`;
-  // JSON turns a promise into an empty object.
-  if (got === "{}") got = "an empty object (is an `await` missing?)";
-  const message = `Invalid '${param}': expected ${expected}, got ${got}.`;
-  const type = "invalid_request_error";
-  return { message, type, param, code: "invalid_value" };
+  const { messages, temperature, stream } = request;
+  const list: unknown[] = Array.isArray(messages) ? messages : [];
+  check(list.length > 0, "messages", "a list of messages", messages);
+  for (const [index, message] of list.entries()) {
+    const name = `messages[${index}]`;
+    const { role, content }: Fields = Object(message);
+    const isObject = message instanceof Object;
+    const isRole = ROLES.includes(String(role));
+    check(isObject, name, "an object with a role and content", message);
+    check(isRole, `${name}.role`, `one of ${ROLES.join(", ")}`, role);
+    check(typeof content === "string", `${name}.content`, "text", content);
+  }
+  const heat = temperature ?? 1;
+  const isInRange = typeof heat === "number" && heat >= 0 && heat <= 2;
+  check(isInRange, "temperature", "a number from 0 to 2", heat);
+  for (const name of ["max_tokens", "max_completion_tokens"]) {
+    const limit = request[name] ?? 1;
+    const isLimit = Number.isInteger(limit) && Number(limit) > 0;
+    check(isLimit, name, "a positive integer", limit);
+  }
+  check(!stream, "stream", "false in offline mode", stream);
+  return error;
 }

@@ -20,11 +20,13 @@ const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 /** Matches what takes two cells: emoji, and W and F in EastAsianWidth.txt. */
 const WIDE =
   /[\p{Emoji_Presentation}\ufe0f\u1100-\u115f\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{1b2ff}\u{20000}-\u{3fffd}]/u;
+const toText = (value: unknown) =>
+  typeof value === "string" ? value : inspect(value, { depth: null });
+const measure = (grapheme: string) => (WIDE.test(grapheme) ? 2 : 1);
 
 /**
- * Creates a function that formats a parsed line of the log as text for a
- * terminal of `columns` cells. It marks the messages that the previous request
- * did not contain.
+ * Creates a function that formats a parsed line of the log for a terminal of
+ * `columns` cells, and marks messages that the previous request did not contain.
  */
 export function createFormatter(): (line: Fields, columns: number) => string {
   let previous: unknown[] = [];
@@ -40,20 +42,12 @@ export function createFormatter(): (line: Fields, columns: number) => string {
       const text = toText(value);
       const isRepeated = heading.toLowerCase().includes(text.toLowerCase());
       if (name === "request" && Array.isArray(messages)) {
-        rows.push(...toMessageRows(messages, previous));
-        rows.push(toNotes(others, JSON.stringify));
+        rows.push(...toMessageRows(messages, previous), toNotes(others));
         previous = messages;
       } else if (name === "response" && Array.isArray(choices)) {
-        const { message, finish_reason }: Fields = Object(choices[0]);
-        const tokens: Fields = Object(usage);
-        const sum = `${tokens.prompt_tokens} prompt + ${tokens.completion_tokens} completion = ${tokens.total_tokens} tokens`;
-        const note = `finish_reason ${finish_reason}`;
-        rows.push(toMessageRow(INDENT, message));
-        rows.push([INDENT, usage ? `${note} · ${sum}` : note]);
-      } else if (name === "parameters" && value instanceof Object) {
-        rows.push(toNotes(others, JSON.stringify));
-      } else if (name === "err" && value instanceof Object) {
-        rows.push(toNotes(others, toText));
+        rows.push(...toReplyRows(Object(choices[0]), Object(usage)));
+      } else if (/^(parameters|err)$/.test(name) && value instanceof Object) {
+        rows.push(toNotes({ ...value }));
       } else if (!isRepeated || !HEADING.includes(name)) {
         rows.push([`${INDENT}${name.padEnd(10)} `, text]);
       }
@@ -73,26 +67,31 @@ function toMessageRows(messages: unknown[], previous: unknown[]): Row[] {
   });
 }
 
+function toReplyRows(choice: Fields, usage: Fields): Row[] {
+  const { prompt_tokens: prompt, completion_tokens, total_tokens } = usage;
+  const tokens = `${prompt} prompt + ${completion_tokens} completion = ${total_tokens} tokens`;
+  const note = `finish_reason ${choice.finish_reason}`;
+  const text = total_tokens ? `${note} · ${tokens}` : note;
+  return [toMessageRow(INDENT, choice.message), [INDENT, text]];
+}
+
 function toMessageRow(prefix: string, message: unknown): Row {
   const { role, content }: Fields = Object(message);
   const text = toText(typeof content === "string" ? content : message);
   return [`${prefix}${`${role}`.padEnd(10)} `, text];
 }
 
-function toNotes(fields: Fields, format: (value: unknown) => string): Row {
+/** Lists fields as JSON, in which the string "0.7" is not a number. */
+function toNotes(fields: Fields): Row {
   const notes = Object.entries(fields).map(
-    ([name, value]) => `${name} ${format(value)}`,
+    ([name, value]) => `${name} ${JSON.stringify(value)}`,
   );
   return [INDENT, notes.join(" · ")];
 }
 
-function toText(value: unknown): string {
-  if (typeof value === "string") return value;
-  return inspect(value, { depth: null, breakLength: 60 });
-}
-
 function formatRow([label, text]: Row, columns: number): string {
-  const lines = wrap(text, Math.max(columns - label.length, 10));
+  const width = Math.max(columns - label.length, 10);
+  const lines = wrap(escapeControls(text), width);
   const body = lines.join(`\n${" ".repeat(label.length)}`);
   if (label === INDENT) return styleText("gray", label + body);
   const color = COLORS.get(label.trim().split(" ").at(-1));
@@ -121,6 +120,10 @@ function wrap(text: string, width: number): string[] {
   return lines;
 }
 
-function measure(grapheme: string): number {
-  return WIDE.test(grapheme) ? 2 : 1;
+/** Escapes control and bidirectional characters, except \t and \n. */
+export function escapeControls(text: string): string {
+  return text.replace(
+    /[^\P{Cc}\t\n]|\p{Bidi_Control}/gu,
+    (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }

@@ -2,29 +2,27 @@ import type OpenAI from "openai";
 import { ExerciseError } from "./errors.ts";
 
 type Fields = Record<string, unknown>;
-
-/** What a request expects; `any` is for endpoints other than chat. */
-export type Expected = "completion" | "stream" | "any";
+const firstOf = (value: unknown) => (Array.isArray(value) ? value[0] : value);
+const toText = (value: unknown) =>
+  typeof value === "string" && value ? value : undefined;
 
 /**
  * Reads a response from any server and returns one for the SDK. Passes on
- * streams, and all that `any` expects, unread. Gives an error the API's shape,
- * the only one whose message the SDK keeps.
+ * unread a stream if `stream` is true, and any success if it's undefined. Gives
+ * an error the API's shape, the only one whose message the SDK keeps.
  */
-export async function readResponse(received: Response, expected: Expected) {
+export async function readResponse(received: Response, stream?: boolean) {
   const { ok, status, statusText, headers } = received;
-  const type = headers.get("content-type") ?? "";
-  const isStream = expected === "stream" && type.includes("text/event-stream");
-  if (ok && (isStream || expected === "any")) return { response: received };
-
+  const isStream = headers.get("content-type")?.includes("text/event-stream");
+  const isUnread = stream === undefined || (stream && isStream);
+  if (ok && isUnread) return { response: received };
   const text = await received.text();
   const body: unknown = await new Response(text).json().catch(() => undefined);
   const { choices }: Fields = Object(body);
   const isCompletion = Object(firstOf(choices)).message instanceof Object;
-  if (ok && isCompletion && expected === "completion") {
+  if (ok && isCompletion && !stream) {
     return { response: createResponse(text, { ok, status, headers }) };
   }
-
   const error = findError(body, text);
   const location = headers.get("location");
   error.message ||= `${status} ${statusText}`.trim();
@@ -51,18 +49,15 @@ export function createResponse(body: string, init: Partial<Response>) {
 }
 
 /**
- * Besides the API's own `{ error: { message } }`, servers send `{ message }`
- * (older vLLM), `{ detail: [{ loc, msg }] }` (FastAPI), `{ error: "…" }`
- * (LM Studio), `[{ error }]` (Gemini), an upstream error in `metadata.raw`
- * (OpenRouter), HTML (gateways) and plain text.
+ * Besides the API's `{ error: { message } }`, servers send `{ message }` (vLLM),
+ * `{ detail: [{ loc, msg }] }` (FastAPI), `{ error: "…" }` (LM Studio),
+ * `[{ error }]` (Gemini), `metadata.raw` (OpenRouter), HTML and plain text.
  */
 function findError(body: unknown, text: string): OpenAI.ErrorObject {
   const root = firstOf(body);
   const { error, detail }: Fields = Object(root);
   const places = [error, detail, root].map(firstOf);
-  const fields: Fields = Object(
-    places.find((place) => place instanceof Object),
-  );
+  const fields: Fields = Object(places.find((each) => each instanceof Object));
   const { message, msg, loc, metadata, type, code, param } = fields;
   const title = /<title[^>]*>([^<]*)/i.exec(text)?.[1];
   const parts = [
@@ -76,14 +71,6 @@ function findError(body: unknown, text: string): OpenAI.ErrorObject {
     code: toText(code) ?? null,
     param: toText(param) ?? null,
   };
-}
-
-function firstOf(value: unknown): unknown {
-  return Array.isArray(value) ? value[0] : value;
-}
-
-function toText(value: unknown): string | undefined {
-  return typeof value === "string" && value ? value : undefined;
 }
 
 /** Creates the error for a response without text. */
