@@ -73,7 +73,7 @@ export function compatFetch(send: typeof fetch): typeof fetch {
       return result;
     } catch (error) {
       const { code = "", message } = rootCause(error);
-      lastError = code || message;
+      lastError = init.signal?.aborted ? "timeout" : code || message;
       if (init.signal?.aborted) throw error;
       if (/^UND_ERR_(HEADERS|BODY)_TIMEOUT$/.test(code)) {
         // Status 0 means "no response". The SDK doesn't retry it.

@@ -21,7 +21,7 @@ const HINTS = Object.entries({
   403: "Use a key that has access to this model, or change OPENAI_MODEL.",
   "insufficient_quota 402": "Add credit to your account, or raise its limit.",
   "301 302 303 307 308": "Set OPENAI_BASE_URL to match the new address.",
-  "404 405 unexpected_response":
+  "304 404 405 unexpected_response":
     "Check OPENAI_MODEL and OPENAI_BASE_URL, which usually ends in /v1.",
   "408 429 InternalServerError": "Wait a while, then run the script again.",
   "content_filter refusal": "Rephrase SYSTEM_PROMPT, QUESTION or FOLLOW_UP.",
@@ -32,7 +32,7 @@ const HINTS = Object.entries({
   "max_tokens max_completion_tokens": "Change MAX_TOKENS in the script.",
   "offline stream": "Use a model that supports this: see README.md.",
   "400 422": "Fix the value that the message names.",
-  "ReferenceError TypeError":
+  "ReferenceError TypeError OpenAIError":
     "Look for a misspelled name or a missing `await` in that line, or in the line that created the value it uses.",
   ECONNREFUSED: "Start the server, or correct OPENAI_BASE_URL.",
   ERR_SSL_WRONG_VERSION_NUMBER: "Change https to http in OPENAI_BASE_URL.",
@@ -40,7 +40,8 @@ const HINTS = Object.entries({
     "In your shell, set NODE_EXTRA_CA_CERTS to the CA's PEM file.",
   "UND_ERR_HEADERS_TIMEOUT UND_ERR_BODY_TIMEOUT APIConnectionTimeoutError":
     "Lower MAX_TOKENS in the script, or use a faster model.",
-  APIConnectionError: "Check your network and OPENAI_BASE_URL.",
+  "APIConnectionError ECONNRESET UND_ERR_SOCKET":
+    "Check your network and OPENAI_BASE_URL.",
 });
 /** Codes that are looked for in the message as well. */
 const NAMED = /\b(temperature|max_(completion_)?tokens|UND_ERR_\w+_TIMEOUT)\b/;
@@ -73,7 +74,7 @@ export function describeError(thrown: unknown) {
   }
 
   const err = {
-    type: fields.type || (isOurs ? undefined : name),
+    type: fields.type || (error instanceof ExerciseError ? undefined : name),
     status: fields.status,
     code: cause.code || undefined,
     param: fields.param || undefined,

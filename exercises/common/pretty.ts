@@ -42,12 +42,12 @@ export function createFormatter(): (line: Fields, columns: number) => string {
       const text = toText(value);
       const isRepeated = heading.toLowerCase().includes(text.toLowerCase());
       if (name === "request" && Array.isArray(messages)) {
-        rows.push(...toMessageRows(messages, previous), toNotes(others));
+        rows.push(...toMessageRows(messages, previous), ...toNotes(others));
         previous = messages;
       } else if (name === "response" && Array.isArray(choices)) {
         rows.push(...toReplyRows(Object(choices[0]), Object(usage)));
       } else if (/^(parameters|err)$/.test(name) && value instanceof Object) {
-        rows.push(toNotes({ ...value }));
+        rows.push(...toNotes({ ...value }));
       } else if (!isRepeated || !HEADING.includes(name)) {
         rows.push([`${INDENT}${name.padEnd(10)} `, text]);
       }
@@ -76,17 +76,17 @@ function toReplyRows(choice: Fields, usage: Fields): Row[] {
 }
 
 function toMessageRow(prefix: string, message: unknown): Row {
-  const { role, content }: Fields = Object(message);
+  const { role = "?", content }: Fields = Object(message);
   const text = toText(typeof content === "string" ? content : message);
   return [`${prefix}${`${role}`.padEnd(10)} `, text];
 }
 
 /** Lists fields as JSON, in which the string "0.7" is not a number. */
-function toNotes(fields: Fields): Row {
+function toNotes(fields: Fields): Row[] {
   const notes = Object.entries(fields).map(
     ([name, value]) => `${name} ${JSON.stringify(value)}`,
   );
-  return [INDENT, notes.join(" · ")];
+  return notes.length > 0 ? [[INDENT, notes.join(" · ")]] : [];
 }
 
 function formatRow([label, text]: Row, columns: number): string {
