@@ -28,8 +28,8 @@ const TEMPERATURE = 0.7;
 // piece of text, often a word. A reply that reaches the limit is cut off.
 const MAX_TOKENS = 500;
 
-// The client sends requests to the provider in .env: a base URL, with a key if
-// it needs one. Without a provider, the replies are canned.
+// The client sends requests to the provider that you set up in .env. Without
+// one, the script runs offline, with canned replies.
 const { model, options } = await loadProvider();
 const client = new OpenAI(options);
 
@@ -64,7 +64,8 @@ async function complete(
     model,
     messages,
     temperature: TEMPERATURE,
-    // OpenAI has a new name for this, max_completion_tokens, and gets that one.
+    // OpenAI has a newer name for this, max_completion_tokens. The script sends
+    // that one to OpenAI, with reasoning turned off, and logs what it sends.
     max_tokens: MAX_TOKENS,
   };
   const roles = messages.map(({ role }) => role).join(", ");
@@ -74,7 +75,7 @@ async function complete(
   const response = await client.chat.completions.create(request);
   logger.info({ part, response }, `${part}: received the reply`);
 
-  // A list, because a request can ask for several replies. This one gets one.
+  // `choices` is a list because a request can ask for several replies.
   const content = response.choices[0]?.message.content;
   if (!content) throw noTextError(response);
 

@@ -42,7 +42,7 @@ export function exitWithError(error: unknown): void {
   logger.flush(() => process.exit(1));
 }
 
-/** Cuts a message at 300 characters, without leaving a part of the key. */
+/** Puts a message on one line of at most 300 characters, without the key. */
 export function toOneLine(message: string): string {
   const line = hideKey(message).replace(/\s+/g, " ").trim();
   const start = /^.{0,300}/u.exec(line)?.[0];
