@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { parse } from "dotenv";
@@ -11,7 +11,6 @@ import {
   copyProject,
   LESSON,
   readProjectFile,
-  ROOT,
   runLesson,
   startServer,
   type Edit,
@@ -28,141 +27,165 @@ for (const section of readme.split(/^##+ /m).slice(1)) {
   sections.set(section.slice(0, section.indexOf("\n")), section);
 }
 const sectionOf = (heading: string) => sections.get(heading) ?? "";
-
-const codeBlock = (text: string, language: string) =>
-  new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "ms").exec(text)?.[1] ?? "";
-const codeSpans = (text: string) =>
-  [...text.matchAll(/`([^`]+)`/g)].map(([, code]) => code!);
+const codeBlocks = (text: string, language: string) =>
+  [
+    ...text.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, "gms")),
+  ].map(([, code = ""]) => code);
 
 /** What a terminal of 80 columns shows, at 17:07:30. */
 function toScreen({ lines }: Result): string {
-  const text = lines.map(createFormatter(80)).join("");
+  const format = createFormatter();
+  const text = lines.map((line) => format({ ...line }, 80)).join("");
   return stripVTControlCharacters(text).replace(/^[\d:]{8}/gm, "17:07:30");
 }
+const onOneLine = (text: string) => text.replace(/\s+/g, " ");
 
-/** Expects `quote` to match all of `text`; `…` matches the rest of a row. */
-function expectQuoted(text: string, quote: string) {
+/** Expects `text` to start with `quote`, in which `…` stands for other text. */
+function expectQuoted(text: string, quote: string, rest: string) {
   const escaped = quote.trim().replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
-  const pattern = escaped.replace(/ ?…/g, ".*(\\n {17}.*)*");
-  expect(text.trim()).toMatch(new RegExp(`^${pattern}$`));
+  expect(text).toMatch(new RegExp(`^${escaped.replace(/ ?…/g, rest)}`));
 }
 
-/** Runs the lesson with the edits of an experiment, as printed. */
-async function runExperiment(heading: string, env = {}) {
-  const diff = codeBlock(sectionOf(heading), "diff");
+/** The edits of a diff, as printed: `-` lines become the `+` lines below them. */
+function toEdits(diff: string): Edit[] {
   const pairs = [...diff.matchAll(/^-(.*)\n((?:\+.*\n)+)/gm)];
-  const edits = pairs.map(([, before, after = ""]): Edit => {
-    return [`\n${before}\n`, `\n${after.replace(/^\+/gm, "")}`];
-  });
-  expect(edits).not.toEqual([]);
-  return runLesson({ folder: copyProject(...edits), env });
+  expect(pairs).not.toEqual([]);
+  return pairs.map(([, before, after = ""]) => [
+    `\n${before}\n`,
+    `\n${after.replace(/^\+/gm, "")}`,
+  ]);
 }
 
 test("the terminal shows what the README shows", async () => {
-  const view = codeBlock(sectionOf("What you see"), "text");
-  expectQuoted(toScreen(await originalRun), view);
+  const [view = ""] = codeBlocks(sectionOf("What you see"), "text");
+  expectQuoted(toScreen(await originalRun), view, ".*(\\n {17}.*)*");
 });
 
 test("the log has the line that the README shows", async () => {
-  const json = codeBlock(sectionOf("What you see"), "json");
+  const [json = ""] = codeBlocks(sectionOf("Read the log"), "json");
   const lines = (await originalRun).stdout.split("\n");
   const line = lines.find((line) => line.includes('"response"')) ?? "";
-  expectQuoted(line, json);
+  expectQuoted(line, json, ".*");
 });
 
-test("the lesson has the code that the README shows", () => {
-  const code = codeBlock(sectionOf("How it works"), "ts").match(/^[^/\s].*$/gm);
-  const lesson = readProjectFile(LESSON).split(/\n */);
-  expect(lesson).toEqual(expect.arrayContaining(code!));
-});
-
-const experiments = [...sections]
-  .map(([heading, section]) => [heading, /^You see .*$/m.exec(section)?.[0]])
-  .filter((experiment): experiment is [string, string] => !!experiment[1]);
-
-test("there are experiments to try", () => {
-  expect(experiments).not.toEqual([]);
-});
-
-test.concurrent.each(experiments)(
-  "offline experiment: %s",
-  async (heading, result) => {
-    const run = await runExperiment(heading);
-    const screen = toScreen(run).replace(/\s+/g, " ");
-    for (const quote of codeSpans(result)) expect(screen).toContain(quote);
-    expect(screen).not.toContain(" 1 messages");
-    expect(run.stderr).toBe("");
-    expect(run.status).toBe(result.includes("FATAL") ? 1 : 0);
-  },
-);
-
-test("the experiment with a real model changes what is sent", async () => {
-  const { calls, env } = await startServer({ body: completion("Arr.") });
-  await runExperiment("Change the persona and the temperature", env);
-  const { temperature, messages } = calls[0]!.body;
-  expect(temperature).toBe(0);
-  expect(messages[0]?.content).toMatch(/pirate/);
-});
-
-test("README.md and .env.example name every variable that is read", () => {
-  const names = new Set<string>();
-  readSettings(
-    new Proxy({}, { get: (_, name) => void names.add(String(name)) }),
+test("the script has the lines that the README shows", () => {
+  const [code = ""] = codeBlocks(sectionOf("How it works"), "ts");
+  const lines = code.split(/\n */).filter((line) => !/^(\/\/.*)?$/.test(line));
+  expect(readProjectFile(LESSON).split(/\n */)).toEqual(
+    expect.arrayContaining(lines),
   );
-  const variable = /\b(OPENAI_[A-Z_]+|LOG_LEVEL)\b/g;
-  expect(new Set(readme.match(variable))).toEqual(names);
-  expect(new Set(envExample.match(variable))).toEqual(names);
 });
 
-test(".env.example sets nothing until it is edited", () => {
-  expect(parse(envExample)).toEqual({});
+const experiments = [...sections].filter(([, text]) => text.includes("<detai"));
+
+test.concurrent.each(experiments)("experiment: %s", async (_, section) => {
+  const [diff = ""] = codeBlocks(section, "diff");
+  const folder = copyProject(...toEdits(diff));
+  const run = await runLesson({ folder });
+  const screen = onOneLine(toScreen(run));
+  const promises = [...section.matchAll(/<code>(.*?)<\/code>/g)];
+  expect(promises).not.toEqual([]);
+  for (const [, text] of promises) expect(screen).toContain(text);
+  expect(run.stderr).toBe("");
+  expect(run.status).toBe(section.includes("FATAL") ? 1 : 0);
+  // The one that promises the same reply five times.
+  const cities = screen.match(/received the reply assistant I would start/g);
+  expect(cities?.length ?? 5).toBe(5);
 });
 
-test("README.md and .env.example have the same lines for each provider", () => {
-  const table = sectionOf("Use a real model");
-  const rows = [...table.matchAll(/^\| (\w.*?) +\| (`.*`) +\|$/gm)];
-  expect(rows).not.toEqual([]);
-  const blocks = envExample.split("\n\n");
-  for (const [, name, cell = ""] of rows) {
-    const block = blocks.find((text) => text.startsWith(`# ${name}`));
-    const lines = codeSpans(cell);
-    expect(block?.match(/(?<=^#)\w+=.*$/gm), name).toEqual(lines);
-    expect(readSettings({}, parse(lines.join("\n"))).model).toBeTruthy();
-  }
+test("the persona reaches a real model", async () => {
+  const { calls, env } = await startServer({ body: completion("Arr.") });
+  const [diff = ""] = codeBlocks(sectionOf("Use a real model"), "diff");
+  await runLesson({ folder: copyProject(...toEdits(diff)), env });
+  expect(calls[0]?.body.messages[0]?.content).toMatch(/pirate/);
+});
+
+test("the code for a project of your own gets a reply", async () => {
+  const { calls, env } = await startServer({ body: completion("Tokyo.") });
+  const [code = ""] = codeBlocks(sectionOf("Use a real model"), "ts");
+  const folder = copyProject();
+  writeFileSync(join(folder, LESSON), code);
+  const { stdout, stderr } = await runLesson({ folder, env });
+  expect({ stdout, stderr }).toEqual({ stdout: "Tokyo.\n", stderr: "" });
+  const authorization = `Bearer ${env.OPENAI_API_KEY}`;
+  expect(calls).toMatchObject([{ headers: { authorization } }]);
+});
+
+describe.concurrent("a solution of a task on your own", () => {
+  const tasks = sectionOf("On your own").match(/^\d\. .*$/gm) ?? [];
+  const PART_2 = 'await complete("Part 2 (multi-turn)", messages);';
+  const LOOP = `for (const question of ["Where?", "When?"]) {
+    messages.push({ role: "assistant", content: "Hm." });
+    messages.push({ role: "user", content: question });
+    await complete(question, messages);
+  }`;
+  test.each<[index: number, edits: Edit[]]>([
+    [0, [[PART_2, LOOP]]],
+    [
+      1,
+      [
+        [PART_2, `messages.splice(1, 2);\n${PART_2}`],
+        [
+          `"Can you suggest a 3-day itinerary for Tokyo?"`,
+          `"What was my first question?"`,
+        ],
+      ],
+    ],
+    [
+      2,
+      [
+        ["const reply = await", "let tokens = 0;\nconst reply = await"],
+        [PART_2, `${PART_2}\nlogger.info({ tokens }, "Paid for");`],
+        [
+          "  return content;",
+          "  tokens += response.usage?.total_tokens ?? 0;\n  return content;",
+        ],
+      ],
+    ],
+  ])("task %i shows the promised lines", async (index, edits) => {
+    const screen = toScreen(await runLesson({ folder: copyProject(...edits) }));
+    const promises = tasks[index]?.match(
+      /(?<=`)(sending|I can't|tokens ).*?(?=`)/g,
+    );
+    expect(promises).not.toBeUndefined();
+    for (const promise of promises ?? []) expect(screen).toContain(promise);
+  });
+});
+
+test(".env.example names every variable once, and sets none", () => {
+  const names = new Set<string>();
+  const get = (_: object, name: string) => void names.add(name);
+  readSettings(new Proxy({}, { get }));
+  const file = parse(envExample);
+  expect(new Set(Object.keys(file))).toEqual(names);
+  expect(envExample.match(/^\w+=$/gm)).toHaveLength(names.size);
 });
 
 test("a syntax error prints what the README quotes", async () => {
-  const symptom = /^\|.*Transform failed.*?\|/m.exec(readme)?.[0] ?? "";
   const folder = copyProject(["TEMPERATURE = 0.7", "TEMPERATURE = 0,7"]);
   const { stderr } = await runLesson({ folder });
-  expect(symptom).not.toBe("");
-  for (const text of codeSpans(symptom)) expect(stderr).toContain(text);
+  const [, symptom] =
+    /^- \*\*`(.*?)`/m.exec(sectionOf("Troubleshooting")) ?? [];
+  expect(stderr).toContain(symptom);
 });
 
-// The commands need the quotes of a POSIX shell.
+// The command needs the quotes of a POSIX shell.
 const hasJq =
   process.platform !== "win32" && spawnSync("jq", ["--version"]).status === 0;
 
-test.runIf(hasJq)("the jq commands show the roles and the tokens", async () => {
+test.runIf(hasJq)("the jq command shows the roles", async () => {
   const { stdout: input } = await originalRun;
-  const commands = codeBlock(sectionOf("Read the log"), "sh").match(/jq .*$/gm);
-  const outputs = commands?.map((command) => {
-    const options = { shell: true, input, encoding: "utf8" } as const;
-    return spawnSync(command, options).stdout;
-  });
-  const roles = '["system","user"]\n["system","user","assistant","user"]\n';
-  expect(outputs).toEqual([roles, "29\n76\n"]);
+  const [command = ""] = codeBlocks(sectionOf("Read the log"), "sh");
+  const options = { shell: true, input, encoding: "utf8" } as const;
+  const { stdout } = spawnSync(command.replace(/.*\| jq/, "jq"), options);
+  expect(stdout).toBe(
+    '["system","user"]\n["system","user","assistant","user"]\n',
+  );
 });
 
 test("CI installs and runs the tests as the README says", () => {
-  const commands = codeBlock(sectionOf("Quick start"), "sh");
+  const commands = codeBlocks(readme, "sh");
   const ci = readProjectFile(".ci/run").match(/^npm .*$/gm) ?? [];
-  expect(commands).toBe(`npm ci && npx tsx ${LESSON}\n${ci.join(" && ")}\n`);
-});
-
-test("every relative link points to a file", () => {
-  const links = [...readme.matchAll(/\]\((?!https?:)([^)]+)\)/g)];
-  expect(links).not.toEqual([]);
-  const missing = links.filter(([, path]) => !existsSync(join(ROOT, path!)));
-  expect(missing).toEqual([]);
+  expect(commands).toContain(`npm ci && npx tsx ${LESSON}\n`);
+  expect(commands).toContain(`${ci.join(" && ")}\n`);
 });
