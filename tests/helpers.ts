@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { text as readText } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import type OpenAI from "openai";
-import { afterAll } from "vitest";
+import { afterAll, expect } from "vitest";
 
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 export const LESSON = "exercises/01_llm_basics/01_chat_completion.ts";
@@ -22,42 +22,55 @@ afterAll(() => cleanups.forEach((cleanup) => cleanup()));
 /** Text in the lesson, and its replacement. */
 export type Edit = [before: string, after: string];
 
-/** Copies the project, without `.env`, and edits the lesson of the copy. */
-export function copyProject(...edits: Edit[]): string {
-  const folder = fs.mkdtempSync(join(tmpdir(), "llm-basics-"));
-  cleanups.push(() => fs.rmSync(folder, { recursive: true, force: true }));
-  for (const entry of ["package.json", "exercises"]) {
-    fs.cpSync(join(ROOT, entry), join(folder, entry), { recursive: true });
-  }
-  const modules = "node_modules";
-  fs.symlinkSync(join(ROOT, modules), join(folder, modules), "junction");
+/** Inserts code where the client exists and nothing has been sent. */
+export const insert = (code: string): Edit => {
+  const client = "const client = new OpenAI(options);\n";
+  return [client, `${client}${code}\n`];
+};
 
+export function editLesson(...edits: Edit[]): string {
   let lesson = readProjectFile(LESSON);
   for (const [before, after] of edits) {
     if (!lesson.includes(before)) throw new Error(`No ${before} in the lesson`);
     lesson = lesson.replace(before, () => after);
   }
-  fs.writeFileSync(join(folder, LESSON), lesson);
+  return lesson;
+}
+
+/**
+ * Copies the project as `npm ci --omit=dev` installs it, without `.env`, and
+ * edits the lesson of the copy.
+ */
+export function copyProject(...edits: Edit[]): string {
+  const folder = fs.mkdtempSync(join(tmpdir(), "llm-basics-"));
+  cleanups.push(() => fs.rmSync(folder, { recursive: true, force: true }));
+  for (const entry of ["package.json", "tsconfig.json", "exercises"]) {
+    fs.cpSync(join(ROOT, entry), join(folder, entry), { recursive: true });
+  }
+  fs.mkdirSync(join(folder, "node_modules"));
+  const { dependencies } = JSON.parse(readProjectFile("package.json"));
+  for (const name in dependencies) {
+    const path = join("node_modules", name);
+    fs.symlinkSync(join(ROOT, path), join(folder, path), "junction");
+  }
+  fs.writeFileSync(join(folder, LESSON), editLesson(...edits));
   return folder;
 }
 
 type Request = OpenAI.ChatCompletionCreateParamsNonStreaming;
 
 /** A line of the log, with the fields that the tests read. */
-export interface Line {
+interface Line extends Record<"part" | "err" | "hint", unknown> {
   level: number;
   msg: string;
-  part?: string;
   request?: Request;
   response?: OpenAI.ChatCompletion;
-  hint?: string;
 }
 
 interface RunOptions {
   env?: Record<string, string>;
   folder?: string;
   cwd?: string;
-  /** Runs in a terminal of this width. If omitted, stdout is a pipe. */
   columns?: number | undefined;
   onStdout?: (child: ChildProcess) => void;
 }
@@ -65,7 +78,10 @@ interface RunOptions {
 // Runs without edits share a copy, so that tsx compiles it once.
 let unedited: string | undefined;
 
-/** Runs the lesson as a process, with no settings but those of `env`. */
+/**
+ * Runs the lesson as a process, with no settings but those of `env`. `columns`
+ * is the width of a terminal; without it, stdout is a pipe.
+ */
 export async function runLesson(options: RunOptions = {}) {
   const folder = options.folder ?? (unedited ??= copyProject());
   const loader = import.meta.resolve("tsx/esm");
@@ -95,23 +111,35 @@ export async function runLesson(options: RunOptions = {}) {
   const lines = json.map((line) => JSON.parse(line) as Line);
   const requests = lines.flatMap(({ request }) => request ?? []);
   const responses = lines.flatMap(({ response }) => response ?? []);
-  return { stdout, stderr, status, signal, lines, requests, responses };
+  const warnings = lines.filter(({ level }) => level === 40);
+  const output = { stdout, stderr, status, signal };
+  return { ...output, lines, warnings, requests, responses };
 }
 
 export type Result = Awaited<ReturnType<typeof runLesson>>;
 
-/** Whether this machine has util-linux's `script`, which opens a terminal. */
-export const hasTerminal = /util-linux/.test(
-  spawnSync("script", ["--version"], { encoding: "utf8" }).stdout ?? "",
-);
-
-interface Call {
-  method: string;
-  path: string;
-  headers: http.IncomingHttpHeaders;
-  body: Request;
-  time: number;
+/** Expects this exit status, and nothing on stdout but lines of the log. */
+export function expectExit({ stderr, ...result }: Result, status: number) {
+  expect({ stderr, status: result.status }).toEqual({ stderr: "", status });
+  expect(result.stdout.match(/[^\n]+/g)).toHaveLength(result.lines.length);
 }
+
+/** Expects one fatal line, the last, without a stack, and returns it. */
+export function expectFatal(result: Result): Line {
+  expectExit(result, 1);
+  const fatal = result.lines.filter(({ level }) => level === 60);
+  expect(fatal).toEqual(result.lines.slice(-1));
+  expect(result.stdout).not.toMatch(/"stack"|node_modules/);
+  return fatal[0]!;
+}
+
+/** Whether this machine has util-linux's `script`, which opens a terminal. */
+const { stdout: version } = spawnSync("script", ["--version"]);
+export const hasTerminal = String(version).includes("util-linux");
+
+type Call = Pick<http.IncomingMessage, "method" | "url" | "headers"> & {
+  body: Request;
+};
 interface Reply {
   status?: number;
   headers?: Record<string, string>;
@@ -126,27 +154,23 @@ interface Reply {
 export async function startServer(...replies: Reply[]) {
   const calls: Call[] = [];
   const server = http.createServer(async (request, response) => {
-    const text = await readText(request);
-    const { method = "", url: path = "", headers } = request;
-    const body = JSON.parse(text || "{}") as Request;
+    const body: Request = JSON.parse((await readText(request)) || "{}");
     const reply = replies[calls.length] ?? replies.at(-1);
-    calls.push({ method, path, headers, body, time: performance.now() });
+    const { method, url, headers } = request;
+    calls.push({ method, url, headers, body });
     if (!reply) return;
     const type = { "content-type": "application/json" };
     response.writeHead(reply.status ?? 200, { ...type, ...reply.headers });
-    const isText = typeof reply.body === "string";
-    response.end(isText ? reply.body : JSON.stringify(reply.body));
+    const { body: sent } = reply;
+    response.end(typeof sent === "string" ? sent : JSON.stringify(sent));
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   cleanups.push(() => server.close().closeAllConnections());
   const { port } = server.address() as AddressInfo;
   const baseURL = `http://127.0.0.1:${port}/v1`;
-  const env = {
-    OPENAI_API_KEY: "sk-test-1234567890",
-    OPENAI_BASE_URL: baseURL,
-    OPENAI_MODEL: "test-model",
-  };
+  const key = { OPENAI_API_KEY: "sk-test-1234567890" };
+  const env = { ...key, OPENAI_BASE_URL: baseURL, OPENAI_MODEL: "test-model" };
   return { calls, baseURL, env };
 }
 

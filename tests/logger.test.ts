@@ -1,26 +1,22 @@
 import type { ChildProcess } from "node:child_process";
 import { describe, expect, test } from "vitest";
-import {
-  apiError,
-  completion,
-  hasTerminal,
-  runLesson,
-  startServer,
-} from "./helpers.ts";
+import * as helpers from "./helpers.ts";
 
-// Clear the screen, OSC 52, BEL, a C1 CSI, CR, BS, DEL, right-to-left override
-// and isolate.
+const { apiError, completion, runLesson, startServer } = helpers;
+
+// Clear the screen, OSC 52, BEL, C1 CSI, CR, BS, DEL, and right-to-left marks.
 const TEXT = "A\x1b[2J\x1b]52;c;aGk=\x07\x9b31mB\rC\b\x7f\u202eD\u2066\tE\nF";
 const CONTROLS = /[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/;
-const KEY = "sk-secret/key+1234=";
+const KEY = "sk-A.b_c~d!e1f2";
 
 const outputs: [output: string, columns?: number][] = [["a pipe"]];
-if (hasTerminal) outputs.push(["a terminal", 80]);
+if (helpers.hasTerminal) outputs.push(["a terminal", 80]);
 
 describe.concurrent.each(outputs)("in %s, the log", (_output, columns) => {
   test("never contains the key", async () => {
     const headers = { "x-request-id": KEY };
-    const text = `Bad ${KEY}, ${"x".repeat(260)} ${KEY}`;
+    // The message is cut at 300 characters, inside the second key.
+    const text = `Bad ${KEY}, ${"x".repeat(270)} ${KEY}`;
     const body = apiError(text, { code: KEY });
     const reply = { ...completion(`Your key is ${KEY}.`), [KEY]: KEY };
     const error = { status: 401, headers, body };
@@ -29,7 +25,7 @@ describe.concurrent.each(outputs)("in %s, the log", (_output, columns) => {
     const { stdout, status } = await runLesson({ env: secret, columns });
     expect(status).toBe(1);
     expect(stdout).toContain("[OPENAI_API_KEY]");
-    expect(stdout).not.toContain("secret");
+    expect(stdout).not.toContain("sk-");
     expect(calls[1]?.headers.authorization).toBe(`Bearer ${KEY}`);
     expect(calls[1]?.body.messages[2]?.content).toContain(KEY);
   });
@@ -45,13 +41,12 @@ describe.concurrent.each(outputs)("in %s, the log", (_output, columns) => {
   });
 });
 
-describe.concurrent("a placeholder key", () => {
-  test.each(["none", "EMPTY", "a"])("is not redacted: %s", async (key) => {
-    const body = completion("none, EMPTY, a");
-    const { env } = await startServer({ body });
-    const keyed = { ...env, OPENAI_API_KEY: key };
-    expect((await runLesson({ env: keyed })).responses).toEqual([body, body]);
+test("a dummy key is not redacted", async () => {
+  const { env } = await startServer({ body: completion("none") });
+  const { stdout } = await runLesson({
+    env: { ...env, OPENAI_API_KEY: "none" },
   });
+  expect(stdout).toContain('"content":"none"');
 });
 
 const isWindows = process.platform === "win32";
