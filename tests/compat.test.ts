@@ -123,7 +123,6 @@ test.each<[status: number, fields: object, parameters?: object]>([
   const body = apiError("No max_tokens", { code, ...fields });
   const { sent, call } = connectTo(() => ({ status, body }));
   const response = await call({ ...REQUESTED, ...added });
-  expect(response.status).toBe(status);
   expect(await response.json()).toMatchObject({ error: fields });
   expect(sent).toEqual([{ ...REQUESTED, ...added }]);
 });
@@ -180,7 +179,6 @@ test.each<[after: string, ms: string, retry: boolean, body?: object]>([
   [inAnHour, "", false],
   ["", "10001", false],
   ["61", "9000", true],
-  ["1", "11000", false],
   ["", "", false, quota],
 ])("retry-after %j, -ms %j: %s", async (after, ms, retry, body = {}) => {
   const headers = { "retry-after": after, "retry-after-ms": ms };

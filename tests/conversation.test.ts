@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type OpenAI from "openai";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { completion, copyProject, expectExit } from "./helpers.ts";
 import { readProjectFile, runLesson, startServer } from "./helpers.ts";
 
@@ -20,13 +20,12 @@ const ITINERARY =
 const toTexts = (messages: OpenAI.ChatCompletionMessageParam[] = []) =>
   messages.map(({ role, content }) => `${role}: ${content}`);
 
-test.concurrent(
-  "is about Japan, with an unedited .env and in any working directory",
-  async () => {
+describe.concurrent("the conversation", () => {
+  test("is about Japan, with an unedited .env and in any working directory", async () => {
     const folder = copyProject();
     writeFileSync(join(folder, ".env"), readProjectFile(".env.example"));
-    const env = { OPENAI_API_KEY: " " };
-    const result = await runLesson({ folder, cwd: tmpdir(), env });
+    const blank = { OPENAI_API_KEY: " " };
+    const result = await runLesson({ folder, cwd: tmpdir(), env: blank });
     expectExit(result, 0);
     const [provider, ...lines] = result.lines;
     expect(provider).toMatchObject({ level: 40, provider: "offline" });
@@ -45,12 +44,9 @@ test.concurrent(
       { choices: [{ message: { content: REPLY } }] },
       { choices: [{ message: { content: ITINERARY } }] },
     ]);
-  },
-);
+  });
 
-test.concurrent(
-  "sends the whole list in each call, and logs what it sends",
-  async () => {
+  test("sends the whole list in each call, and logs what it sends", async () => {
     const text = 'One\nTwo\r\n"three" \\ \\n 四 🗾 \u2028 five\t.';
     const body = { ...completion(text), extra: { nested: [1, null] } };
     // A JSON body is enough: servers and proxies do send other types.
@@ -72,22 +68,19 @@ test.concurrent(
     expect(toTexts(first?.body.messages)).toEqual(PART_1);
     const part2 = [...PART_1, `assistant: ${text}`, FOLLOW_UP];
     expect(toTexts(second?.body.messages)).toEqual(part2);
-  },
-);
+  });
 
-test.concurrent("warns when MAX_TOKENS cuts off a reply", async () => {
-  const finish_reason = "length";
-  const body = completion("Spring is", { finish_reason });
-  const { env } = await startServer({ body });
-  const result = await runLesson({ env });
-  const msg = expect.stringContaining("MAX_TOKENS");
-  const warnings = PART.map((part) => ({ part, finish_reason, msg }));
-  expect(result.warnings).toMatchObject(warnings);
-});
+  test("warns when MAX_TOKENS cuts off a reply", async () => {
+    const finish_reason = "length";
+    const body = completion("Spring is", { finish_reason });
+    const { env } = await startServer({ body });
+    const result = await runLesson({ env });
+    const msg = expect.stringContaining("MAX_TOKENS");
+    const warnings = PART.map((part) => ({ part, finish_reason, msg }));
+    expect(result.warnings).toMatchObject(warnings);
+  });
 
-test.concurrent(
-  "never sends a key from the shell to a base URL in .env",
-  async () => {
+  test("never sends a key from the shell to a base URL in .env", async () => {
     const { calls, baseURL } = await startServer({ body: completion("Yes.") });
     const folder = copyProject();
     const url = `OPENAI_BASE_URL='${baseURL}'`;
@@ -99,16 +92,13 @@ test.concurrent(
     expect(calls[0]?.headers).not.toHaveProperty("authorization");
     // The SDK would send this if the script changed `process.env`.
     expect(calls[0]?.headers).not.toHaveProperty("openai-organization");
-  },
-);
+  });
 
-test.concurrent(
-  "is offline with a misspelled name in .env, and says why",
-  async () => {
+  test("is offline with a misspelled name in .env, and says why", async () => {
     const folder = copyProject();
     writeFileSync(join(folder, ".env"), "OPENAI_APIKEY=sk-1234567890");
     const result = await runLesson({ folder });
     expectExit(result, 0);
     expect(result.lines[0]?.msg).toMatch(/\.env sets neither/);
-  },
-);
+  });
+});

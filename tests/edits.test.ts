@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import * as helpers from "./helpers.ts";
 
 const { completion, copyProject, expectFatal, insert, runLesson } = helpers;
@@ -75,31 +75,28 @@ test("a reader's own timeout ends a call", async () => {
   expect(calls).toHaveLength(2);
 });
 
-const AT = "\\(01_chat_completion\\.ts:\\d+\\)$";
-const push = 'messages.push({ role: "user", content: FOLLOW_UP });';
-const winter = 'messages.push("and in winter?");';
-test.concurrent.each<
-  [before: string, after: string, msg: string, hint: RegExp]
->([
-  ["TEMPERATURE = 0.7", "TEMPERATURE = T", `T is not defined ${AT}`, /line/],
-  ["create(request)", "create()", `^TypeError: .* ${AT}`, /line/],
-  ["await client.chat", "client.chat", `^TypeError: .* ${AT}`, /`await`.*or/],
-  ["reply = await", "reply =", "messages\\[2\\].*`await`", /message names/],
-  [push, winter, 'the string "and in winter\\?"', /message names/],
-  ["= 0.7", '= "0.7"', 'the string "0\\.7"', /TEMPERATURE/],
-  ["    model,", "    stream: true, model,", "stream.*offline", /README/],
-  [
-    "const reply",
-    'throw "oops";\nconst reply',
-    "^Uncaught 'oops'$",
-    /LOG_LEVEL/,
-  ],
-])(
-  "a mistake is one line that names it: %s -> %s",
-  async (before, after, msg, hint) => {
+describe.concurrent("a mistake in an edit is one line that names it:", () => {
+  const AT = "\\(01_chat_completion\\.ts:\\d+\\)$";
+  const push = 'messages.push({ role: "user", content: FOLLOW_UP });';
+  const winter = 'messages.push("and in winter?");';
+  test.each<[before: string, after: string, msg: string, hint: RegExp]>([
+    ["TEMPERATURE = 0.7", "TEMPERATURE = T", `T is not defined ${AT}`, /line/],
+    ["create(request)", "create()", `^TypeError: .* ${AT}`, /line/],
+    ["await client.chat", "client.chat", `^TypeError: .* ${AT}`, /`await`.*or/],
+    ["reply = await", "reply =", "messages\\[2\\].*`await`", /message names/],
+    [push, winter, 'the string "and in winter\\?"', /message names/],
+    ["= 0.7", '= "0.7"', 'the string "0\\.7"', /TEMPERATURE/],
+    ["    model,", "    stream: true, model,", "stream.*offline", /README/],
+    [
+      "const reply",
+      'throw "oops";\nconst reply',
+      "^Uncaught 'oops'$",
+      /LOG_LEVEL/,
+    ],
+  ])("%s -> %s", async (before, after, msg, hint) => {
     const folder = copyProject([before, after]);
     const fatal = expectFatal(await runLesson({ folder }));
     expect(fatal.msg).toMatch(new RegExp(msg));
     expect(fatal.hint).toMatch(hint);
-  },
-);
+  });
+});

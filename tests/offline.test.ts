@@ -43,8 +43,7 @@ test.each([
 });
 
 test("says that other endpoints do not work offline", async () => {
-  const response = await offlineFetch("http://offline/embeddings", {});
-  expect(response.status).toBe(404);
+  const response = await offlineFetch("http://offline/embeddings");
   expect(await response.text()).toMatch(/chat completions/);
 });
 

@@ -72,7 +72,6 @@ test.each<[line: object, shown: string[]]>([
   [{ response: { output: "Yo" } }, ["Yo"]],
   [{ response: completion(null, { message: { refusal: "No." } }) }, ["No."]],
   [{ msg: 4, count: 0, ok: false }, ["INFO 4", "count 0", "ok false"]],
-  [{ hint: "Mine", part: "" }, ["hint Mine"]],
 ])("shows every field that a reader logs: %j", (line, shown) => {
   const text = format(line).replace(/\s+/g, " ");
   for (const each of shown) expect(text).toContain(each);

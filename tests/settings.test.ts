@@ -48,7 +48,6 @@ test.each<[name: string, value: string, outcome: RegExp]>([
   ["OPENAI_BASE_URL", "localhost:11434/v1", /OPENAI_BASE_URL.*http:\/\//],
   ["OPENAI_BASE_URL", "http://me:secret@h", /OPENAI_BASE_URL.*http:\/\//],
   ["OPENAI_BASE_URL", "http://h/?key=secret", /OPENAI_BASE_URL.*http:\/\//],
-  ["OPENAI_BASE_URL", "http://h/ A=secret", /OPENAI_BASE_URL.*http:\/\//],
 ])("%s=%s is valid or described without a secret", (name, value, outcome) => {
   const description = describeProblem({ [name]: value });
   expect(description).toMatch(outcome);
