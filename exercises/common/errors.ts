@@ -30,9 +30,10 @@ const HINTS = Object.entries({
   tool_calls: "Append the reply and the tool's result to the messages.",
   temperature: "Change TEMPERATURE, or delete it from the request.",
   "max_tokens max_completion_tokens": "Change MAX_TOKENS in the script.",
-  "offline stream": "Use a model that supports this: see README.md.",
+  "offline stream": "Use a real model that supports this: see README.md.",
   "400 422": "Fix the value that the message names.",
-  "ReferenceError TypeError OpenAIError":
+  OpenAIError: "Use `await loadProvider()`, then `new OpenAI(options)`.",
+  "ReferenceError TypeError":
     "Look for a misspelled name or a missing `await` in that line, or in the line that created the value it uses.",
   ECONNREFUSED: "Start the server, or correct OPENAI_BASE_URL.",
   ERR_SSL_WRONG_VERSION_NUMBER: "Change https to http in OPENAI_BASE_URL.",

@@ -30,7 +30,6 @@ const measure = (grapheme: string) => (WIDE.test(grapheme) ? 2 : 1);
  */
 export function createFormatter(): (line: Fields, columns: number) => string {
   let previous: unknown[] = [];
-
   return ({ level, time, pid, hostname, msg = "", ...fields }, columns) => {
     const clock = new Date(Number(time)).toTimeString().slice(0, 8);
     const label = levels.labels[Number(level)]?.toUpperCase() ?? `${level}`;
