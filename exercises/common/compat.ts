@@ -80,7 +80,7 @@ export function compatFetch(send: typeof fetch): typeof fetch {
         const text = `${url.host} sent no response in time (${code})`;
         return { response: createResponse(text, { status: 0 }) };
       }
-      // The SDK drops the cause of an error whose text contains "timeout".
+      // No code here: the SDK drops the cause of an error that says "timeout".
       throw new Error(`Could not reach ${url.host}`, { cause: error });
     } finally {
       clearInterval(timer);

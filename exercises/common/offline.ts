@@ -96,7 +96,7 @@ function findInvalid(request: Fields) {
     error = { message, type, param, code: "invalid_value" };
   };
 
-  const { messages, temperature, stream } = request;
+  const { messages, stream } = request;
   const list: unknown[] = Array.isArray(messages) ? messages : [];
   check(list.length > 0, "messages", "a list of messages", messages);
   for (const [index, message] of list.entries()) {
@@ -108,9 +108,9 @@ function findInvalid(request: Fields) {
     check(isRole, `${name}.role`, `one of ${ROLES.join(", ")}`, role);
     check(typeof content === "string", `${name}.content`, "text", content);
   }
-  const heat = temperature ?? 1;
-  const isInRange = typeof heat === "number" && heat >= 0 && heat <= 2;
-  check(isInRange, "temperature", "a number from 0 to 2", heat);
+  const value = request.temperature ?? 1;
+  const isInRange = typeof value === "number" && value >= 0 && value <= 2;
+  check(isInRange, "temperature", "a number from 0 to 2", value);
   for (const name of ["max_tokens", "max_completion_tokens"]) {
     const limit = request[name] ?? 1;
     const isLimit = Number.isInteger(limit) && Number(limit) > 0;
