@@ -71,7 +71,7 @@ async function complete(
   const roles = messages.map(({ role }) => role).join(", ");
   logger.info({ part, request }, `${part}: sending [${roles}]`);
 
-  // The API knows only what this request contains.
+  // All that the API knows about the conversation is in this request.
   const response = await client.chat.completions.create(request);
   logger.info({ part, response }, `${part}: received the reply`);
 

@@ -80,7 +80,7 @@ export function compatFetch(send: typeof fetch): typeof fetch {
         const text = `${url.host} sent no response in time (${code})`;
         return { response: createResponse(text, { status: 0 }) };
       }
-      // No code here: the SDK drops the cause of an error that says "timeout".
+      // Omit the code: the SDK drops the cause of an error that says "timeout".
       throw new Error(`Could not reach ${url.host}`, { cause: error });
     } finally {
       clearInterval(timer);
@@ -101,7 +101,7 @@ function toVariants(request: ChatRequest): ChatRequest[] {
   return [request, { ...effort, ...renamed }, renamed, bare];
 }
 
-/** Lists the parameters that an error rejects: see tests/rejections.json. */
+/** Lists the parameters that a server rejects: see tests/rejections.json. */
 function listRejected({ code, param, message }: OpenAI.ErrorObject): string[] {
   const isUnsupported = /^unsupported_(parameter|value)$/.test(code ?? "");
   const names = isUnsupported && param ? [param] : [];
@@ -109,7 +109,7 @@ function listRejected({ code, param, message }: OpenAI.ErrorObject): string[] {
   return isEffort ? [...names, "reasoning_effort"] : names;
 }
 
-/** Whether a server asks for more than ten seconds, as the SDK reads it. */
+/** Whether a server asks for a wait of over 10 seconds, as the SDK reads it. */
 function isLongWait(headers: Headers): boolean {
   const after = headers.get("retry-after") ?? "";
   const milliseconds =

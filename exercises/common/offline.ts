@@ -82,7 +82,7 @@ function drawCity(temperature: number): string | undefined {
   return Object.keys(CITIES).at(index);
 }
 
-/** Returns the API's error for the first value that the API would reject. */
+/** Returns an error for the first value that is invalid or unsupported. */
 function findInvalid(request: Fields) {
   let error: object | undefined;
   const check = (ok: boolean, param: string, want: string, got: unknown) => {

@@ -34,7 +34,7 @@ export async function loadProvider() {
   if (!model) {
     logger.warn("OPENAI_MODEL is not set; asking the server for its models");
     const { data } = await new OpenAI(options).models.list();
-    const list = data.map(({ id }) => id).join(", ") || "none";
+    const list = data.map(({ id }) => id).join(", ") || `none at ${baseURL}`;
     const message = `OPENAI_MODEL is not set. Models on the server: ${list}`;
     throw new ExerciseError("OPENAI_MODEL", message);
   }

@@ -7,9 +7,9 @@ const toText = (value: unknown) =>
   typeof value === "string" && value ? value : undefined;
 
 /**
- * Reads a response from any server and returns one for the SDK. Passes on
- * unread a stream if `stream` is true, and any success if it's undefined. Gives
- * an error the API's shape, the only one whose message the SDK keeps.
+ * Reads a response from any server and returns one for the SDK. If `stream` is
+ * true, passes a stream on unread; if it's undefined, any success. Gives an
+ * error the API's shape, the only one whose message the SDK keeps.
  */
 export async function readResponse(received: Response, stream?: boolean) {
   const { ok, status, statusText, headers } = received;
