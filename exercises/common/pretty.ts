@@ -26,7 +26,7 @@ const measure = (grapheme: string) => (WIDE.test(grapheme) ? 2 : 1);
 
 /**
  * Creates a function that formats a parsed line of the log for a terminal of
- * `columns` cells, and marks messages that the previous request did not contain.
+ * `columns` cells. It marks messages that the previous request didn't contain.
  */
 export function createFormatter(): (line: Fields, columns: number) => string {
   let previous: unknown[] = [];

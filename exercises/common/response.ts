@@ -49,8 +49,8 @@ export function createResponse(body: string, init: Partial<Response>) {
 }
 
 /**
- * Besides the API's `{ error: { message } }`, servers send `{ message }` (vLLM),
- * `{ detail: [{ loc, msg }] }` (FastAPI), `{ error: "…" }` (LM Studio),
+ * Besides the API's `{ error: { message } }`, servers send `{ message }` (older
+ * vLLM), `{ detail: [{ loc, msg }] }` (FastAPI), `{ error: "…" }` (LM Studio),
  * `[{ error }]` (Gemini), `metadata.raw` (OpenRouter), HTML and plain text.
  */
 function findError(body: unknown, text: string): OpenAI.ErrorObject {
