@@ -27,7 +27,7 @@ const HINTS = Object.entries({
   "content_filter refusal": "Rephrase SYSTEM_PROMPT, QUESTION or FOLLOW_UP.",
   context_length_exceeded: "Shorten the messages, or lower MAX_TOKENS.",
   "length stop": "Raise MAX_TOKENS in the script, or use another model.",
-  tool_calls: "Append the reply and the tool's result to the messages.",
+  tool_calls: "Append the reply and the tool results to the messages.",
   temperature: "Change TEMPERATURE, or delete it from the request.",
   "max_tokens max_completion_tokens": "Change MAX_TOKENS in the script.",
   "offline stream": "Use a real model that supports this: see README.md.",
@@ -46,7 +46,7 @@ const HINTS = Object.entries({
 });
 /** Codes that are looked for in the message as well. */
 const NAMED = /\b(temperature|max_(completion_)?tokens|UND_ERR_\w+_TIMEOUT)\b/;
-/** The first line of a stack that is in a script, outside `common/`. */
+/** The first stack frame in a script, outside `common/`. */
 const FRAME = /^ +at .*[\\/]exercises[\\/](?!common)[^\\/]+[\\/](\S+?:\d+)/m;
 
 /**
@@ -63,7 +63,7 @@ export function describeError(thrown: unknown) {
   let { message } = error;
   let line: string | undefined;
   if (error instanceof APIConnectionError && error.cause instanceof Error) {
-    // There is no reason if the response has no status: see compat.ts.
+    // A response with status 0 gives no reason: see compat.ts.
     const reason = cause.code || cause.message;
     if (reason) message = `${error.cause.message} (${reason})`;
   } else if (error instanceof APIError) {
@@ -89,7 +89,7 @@ export function describeError(thrown: unknown) {
   return { message, line, err, hint };
 }
 
-/** Returns the innermost cause of an error, which has the system's code. */
+/** Returns an error's innermost cause, which may have a system code. */
 export function rootCause(error: unknown): Partial<NodeJS.ErrnoException> {
   if (!(error instanceof Error)) return {};
   return error.cause instanceof Error ? rootCause(error.cause) : error;

@@ -22,7 +22,7 @@ pipe.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(error.code === "EPIPE" ? 0 : 1);
 });
 
-// A key of fewer than 8 characters is a dummy, such as `none`.
+// Treat a key under 8 characters as a dummy, such as `none`.
 const hideKey = (text: string) =>
   apiKey.length < 8 ? text : text.replaceAll(apiKey, "[OPENAI_API_KEY]");
 const streamWrite = (line: string) => escapeControls(hideKey(line));

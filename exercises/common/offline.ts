@@ -72,7 +72,7 @@ function replyTo(messages: Message[], temperature: number): string {
   return `I have no canned reply to that. This call contains:\n${list.join("\n")}\nFor real replies, set up a model: see README.md.`;
 }
 
-/** Draws a city as a model draws a token: by a softmax at the temperature. */
+/** Samples a city as a model samples a token: softmax with temperature. */
 function drawCity(temperature: number): string | undefined {
   // At 0, dividing by almost nothing leaves only the highest score.
   const divisor = temperature || Number.EPSILON;

@@ -16,7 +16,7 @@ export const settings = readSettings(process.env, envFile);
 
 /**
  * Reads the settings from environment variables, then from `.env`. Empty values
- * count as unset. No `baseURL` means offline mode. `problem` is the first one.
+ * count as unset. No `baseURL` means offline. `problem` is the first error.
  */
 export function readSettings(env: Variables, envFile: DotenvConfigOutput = {}) {
   const { parsed: file = {}, error } = envFile;
