@@ -11,8 +11,8 @@ type ChatRequest = Record<string, unknown>;
  * waits. Rejects if the server can't be reached.
  */
 export function compatFetch(send: typeof fetch): typeof fetch {
-  // The index of the variant that worked, by model.
-  const accepted = new Map<unknown, number>();
+  // The index of the variant that worked, by server and model.
+  const accepted = new Map<string, number>();
   let lastError: string | undefined;
 
   return async (input, init = {}) => {
@@ -31,7 +31,7 @@ export function compatFetch(send: typeof fetch): typeof fetch {
     const variants = toVariants(request);
     const bodies = variants.map((variant) => JSON.stringify(variant));
     const start = url.hostname === "api.openai.com" ? 1 : 0;
-    let index = accepted.get(request.model) ?? start;
+    let index = accepted.get(`${url.host} ${request.model}`) ?? start;
     let firstRejection: Response | undefined;
     for (;;) {
       const sent: ChatRequest = { ...variants[index] };
@@ -43,7 +43,7 @@ export function compatFetch(send: typeof fetch): typeof fetch {
       // Following a redirect could turn the POST into a GET.
       const options: RequestInit = { ...init, body, redirect: "manual" };
       const { response, error } = await attempt(url, options, stream);
-      if (response.ok) accepted.set(request.model, index);
+      if (response.ok) accepted.set(`${url.host} ${request.model}`, index);
       const isAdapted = (name: string) =>
         name in sent && variants.some((other) => other[name] !== sent[name]);
       const rejected = error && listRejected(error).find(isAdapted);
@@ -103,10 +103,9 @@ function toVariants(request: ChatRequest): ChatRequest[] {
 
 /** Lists the parameters that a server rejects: see tests/rejections.json. */
 function listRejected({ code, param, message }: OpenAI.ErrorObject): string[] {
-  const isUnsupported = /^unsupported_(parameter|value)$/.test(code ?? "");
-  const names = isUnsupported && param ? [param] : [];
+  const named = /^unsupported_(parameter|value)$/.test(code ?? "") && param;
   const isEffort = `${param} ${message}`.includes("reasoning_effort");
-  return isEffort ? [...names, "reasoning_effort"] : names;
+  return [named || "", isEffort ? "reasoning_effort" : ""];
 }
 
 /** Whether a server asks for a wait of over 10 seconds, as the SDK reads it. */

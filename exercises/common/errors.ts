@@ -47,7 +47,7 @@ const HINTS = Object.entries({
 /** Codes that are looked for in the message as well. */
 const NAMED = /\b(temperature|max_(completion_)?tokens|UND_ERR_\w+_TIMEOUT)\b/;
 /** The first stack frame in a script, outside `common/`. */
-const FRAME = /^ +at .*[\\/]exercises[\\/](?!common)[^\\/]+[\\/](\S+?:\d+)/m;
+const FRAME = /^ +at .*\Wexercises\W(?!common)[^\\/]+\W([^\\/]+?:\d+)/m;
 
 /**
  * Describes anything that was thrown: its message, its line in the script, its
@@ -68,7 +68,7 @@ export function describeError(thrown: unknown) {
     if (reason) message = `${error.cause.message} (${reason})`;
   } else if (error instanceof APIError) {
     // The SDK puts the status before the server's message.
-    message = message.replace(`${error.status} `, "");
+    message = message.replace(/^\d+ (?!status code)/, "");
   } else if (!isOurs) {
     message = `${name}: ${message}`;
     line = FRAME.exec(error.stack ?? "")?.[1];
@@ -81,7 +81,7 @@ export function describeError(thrown: unknown) {
     param: fields.param || undefined,
     request_id: fields.requestID || undefined,
   };
-  const named = NAMED.exec(message)?.[0];
+  const named = line ? undefined : NAMED.exec(message)?.[0];
   const hints = [err.code, err.param, named, err.status, name].map((key) =>
     HINTS.find(([codes]) => codes.split(" ").includes(String(key))),
   );

@@ -45,6 +45,5 @@ export function exitWithError(error: unknown): void {
 /** Puts a message on one line of at most 300 characters, without the key. */
 export function toOneLine(message: string): string {
   const line = hideKey(message).replace(/\s+/g, " ").trim();
-  const start = /^.{0,300}/u.exec(line)?.[0];
-  return start === line ? line : `${start}…`;
+  return line.replace(/^(.{300}).+/u, "$1…");
 }

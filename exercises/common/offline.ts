@@ -102,7 +102,7 @@ function findInvalid(request: Fields) {
   for (const [index, message] of list.entries()) {
     const name = `messages[${index}]`;
     const { role, content }: Fields = Object(message);
-    const isObject = message instanceof Object;
+    const isObject = message instanceof Object && !Array.isArray(message);
     const isRole = ROLES.includes(String(role));
     check(isObject, name, "an object with a role and content", message);
     check(isRole, `${name}.role`, `one of ${ROLES.join(", ")}`, role);

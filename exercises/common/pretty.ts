@@ -3,10 +3,9 @@ import { levels } from "pino";
 
 type Fields = Record<string, unknown>;
 type Row = [label: string, text: string];
-type Color = Parameters<typeof styleText>[0];
 
 /** The color of a label, by its last word. */
-const COLORS = new Map<unknown, Color>([
+const COLORS = new Map<unknown, Parameters<typeof styleText>[0]>([
   ["FATAL", "red"],
   ["WARN", "yellow"],
   ["hint", "yellow"],
@@ -14,7 +13,6 @@ const COLORS = new Map<unknown, Color>([
   ["user", "cyan"],
   ["assistant", "green"],
 ]);
-const HEADING = ["part", "provider", "model"];
 const INDENT = " ".repeat(6);
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 /** Matches what takes two cells: emoji, and W and F in EastAsianWidth.txt. */
@@ -36,18 +34,17 @@ export function createFormatter(): (line: Fields, columns: number) => string {
     const heading = toText(msg);
     const rows: Row[] = [[`${clock} ${label.padEnd(5)} `, heading]];
     for (const [name, value] of Object.entries(fields)) {
-      const { messages, choices, usage, model, ...others }: Fields =
-        Object(value);
+      const { messages, choices, model, ...others }: Fields = Object(value);
       const text = toText(value);
       const isRepeated = heading.toLowerCase().includes(text.toLowerCase());
       if (name === "request" && Array.isArray(messages)) {
         rows.push(...toMessageRows(messages, previous), ...toNotes(others));
         previous = messages;
       } else if (name === "response" && Array.isArray(choices)) {
-        rows.push(...toReplyRows(Object(choices[0]), Object(usage)));
+        rows.push(...toReplyRows(choices.map(Object), Object(others.usage)));
       } else if (/^(parameters|err)$/.test(name) && value instanceof Object) {
         rows.push(...toNotes({ ...value }));
-      } else if (!isRepeated || !HEADING.includes(name)) {
+      } else if (!isRepeated || !/^(part|provider|model)$/.test(name)) {
         rows.push([`${INDENT}${name.padEnd(10)} `, text]);
       }
     }
@@ -66,17 +63,18 @@ function toMessageRows(messages: unknown[], previous: unknown[]): Row[] {
   });
 }
 
-function toReplyRows(choice: Fields, usage: Fields): Row[] {
+function toReplyRows(choices: Fields[], usage: Fields): Row[] {
   const { prompt_tokens: prompt, completion_tokens, total_tokens } = usage;
   const tokens = `${prompt} prompt + ${completion_tokens} completion = ${total_tokens} tokens`;
-  const note = `finish_reason ${choice.finish_reason}`;
+  const note = `finish_reason ${choices[0]?.finish_reason}`;
   const text = total_tokens ? `${note} · ${tokens}` : note;
-  return [toMessageRow(INDENT, choice.message), [INDENT, text]];
+  const replies = choices.map(({ message }) => toMessageRow(INDENT, message));
+  return [...replies, [INDENT, text]];
 }
 
 function toMessageRow(prefix: string, message: unknown): Row {
   const { role = "?", content }: Fields = Object(message);
-  const text = toText(typeof content === "string" ? content : message);
+  const text = toText((typeof content === "string" && content) || message);
   return [`${prefix}${`${role}`.padEnd(10)} `, text];
 }
 
@@ -88,7 +86,8 @@ function toNotes(fields: Fields): Row[] {
   return notes.length > 0 ? [[INDENT, notes.join(" · ")]] : [];
 }
 
-function formatRow([label, text]: Row, columns: number): string {
+function formatRow([name, text]: Row, columns: number): string {
+  const label = name.replace(/\p{C}/gu, "?");
   const width = Math.max(columns - label.length, 10);
   const lines = wrap(escapeControls(text), width);
   const body = lines.join(`\n${" ".repeat(label.length)}`);
@@ -103,7 +102,10 @@ function wrap(text: string, width: number): string[] {
   for (const paragraph of text.replaceAll("\t", "    ").split("\n")) {
     let line: string[] = [];
     let cells = 0;
-    for (const { segment } of graphemes.segment(paragraph)) {
+    // In pieces: the time that a segmenter takes is quadratic in Node 20.
+    const pieces = paragraph.match(/.{1,200}/gsu) ?? [];
+    const segments = pieces.flatMap((piece) => [...graphemes.segment(piece)]);
+    for (const { segment } of segments) {
       line.push(segment);
       cells += measure(segment);
       if (cells <= width) continue;

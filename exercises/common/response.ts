@@ -59,7 +59,7 @@ function findError(body: unknown, text: string): OpenAI.ErrorObject {
   const places = [error, detail, root].map(firstOf);
   const fields: Fields = Object(places.find((each) => each instanceof Object));
   const { message, msg, loc, metadata, type, code, param } = fields;
-  const title = /<title[^>]*>([^<]*)/i.exec(text)?.[1];
+  const title = /<title[^<>]*>([^<]*)/i.exec(text)?.[1];
   const parts = [
     Array.isArray(loc) && loc.join("."),
     [message, msg, ...places, title, text].find(toText),

@@ -30,7 +30,7 @@ export function readSettings(env: Variables, envFile: DotenvConfigOutput = {}) {
   const baseURL = read("OPENAI_BASE_URL") ?? defaults?.baseURL;
   const model = read("OPENAI_MODEL") ?? defaults?.model;
   const level = read("LOG_LEVEL")?.toLowerCase() ?? "info";
-  const isFileUsed = Object.values(file).some((value) => value.trim());
+  const isFileUsed = !error && /^$|\S/.test(Object.values(file).join(" "));
   const isLevel = [...Object.values(levels.labels), "silent"].includes(level);
   const isKey = !/[^\x21-\x7e]|["'\\]/.test(apiKey ?? "");
   const url = baseURL ?? OPENAI.baseURL;
