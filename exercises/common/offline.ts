@@ -1,121 +1,98 @@
-const REPLIES = {
-  "What's the best time of year to visit Japan?":
-    "Spring (March-May) is ideal for cherry blossoms. Autumn (September-November) offers beautiful foliage and mild weather. Both seasons have comfortable temperatures and fewer typhoons than summer.",
-  "Can you suggest a 3-day itinerary for Tokyo?":
-    "Day 1: Explore Shibuya crossing and Harajuku street fashion. Day 2: Visit Senso-ji temple in Asakusa, then Akihabara for electronics. Day 3: Day trip to Kamakura for the Great Buddha and coastal views.",
+import type OpenAI from "openai";
+import { replyTo } from "./replies.ts";
+
+/** The base URL of offline mode. No server has it. */
+export const OFFLINE_URL = "http://offline";
+const ENDPOINT = `POST ${OFFLINE_URL}/chat/completions`;
+
+const ROLES: unknown[] = ["system", "developer", "user", "assistant"];
+const isRole = (value: unknown) => ROLES.includes(value);
+const isText = (value: unknown) => typeof value === "string";
+const isMessage = (value: unknown) =>
+  ["role", "content"].every((name) => Object(value)[name] !== undefined);
+const isList = (value: unknown) => Array.isArray(value) && value.length > 0;
+const isNumber = (min: number, max: number) => (value: unknown) =>
+  typeof value === "number" && value >= min && value <= max;
+const isInteger = (max: number) => (value: unknown) =>
+  Number.isInteger(value) && isNumber(1, max)(value);
+
+type Rule = [expected: string, isValid: (value: unknown) => boolean];
+// The limits are those of OpenAI's API.
+const RULES: Record<string, Rule> = {
+  model: ["the name of a model", isText],
+  messages: ["a list of at least one message", isList],
+  "messages[]": ["an object with a role and content", isMessage],
+  "messages[].role": [`one of ${ROLES.join(", ")}`, isRole],
+  "messages[].content": ["text", isText],
+  temperature: ["a number from 0 to 2", isNumber(0, 2)],
+  max_tokens: ["a positive integer", isInteger(Infinity)],
+  max_completion_tokens: ["a positive integer", isInteger(Infinity)],
+  n: ["an integer from 1 to 128", isInteger(128)],
 };
-/** Cities to choose from, and how a model would score them as next tokens. */
-const CITIES = { Tokyo: 0, Kyoto: -1, Osaka: -2, Sapporo: -3 };
-const ROLES = ["system", "developer", "user", "assistant", "tool", "function"];
+const UNSUPPORTED = ["isn't supported offline", "offline"] as const;
 
-type Fields = Record<string, unknown>;
-type Message = { role: string; content: string };
-
-/** Keeps only the words: case, spacing and punctuation do not matter. */
-const normalize = (text = "") =>
-  (text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).join(" ");
-const tokenize = (text: string) => [
-  ...text.matchAll(/[\p{L}\p{M}\p{N}_]+|[^\p{L}\p{M}\p{N}_\s]/gu),
-];
-
-/**
- * A `fetch` that returns canned replies without a network, and a 400 for an
- * invalid request, as the API does. Its tokens are words and punctuation marks.
- */
+/** Plays the API as a `fetch` and rejects whatever has no effect offline. */
 export const offlineFetch: typeof fetch = async (url, init) => {
-  if (!String(url).endsWith("/chat/completions")) {
-    const message = "Only chat completions work offline.";
-    const error = { message, code: "offline" };
-    return Response.json({ error }, { status: 404 });
+  const endpoint = `${init?.method} ${url}`;
+  if (endpoint !== ENDPOINT) return reject(endpoint, ...UNSUPPORTED);
+  const request = JSON.parse(String(init?.body));
+  for (const [param, value] of listValues(request)) {
+    const [expected, isValid] = RULES[param.replace(/\d+/, "")] ?? [];
+    const isParts = param.endsWith(".content") && Array.isArray(value);
+    if (!isValid || isParts) return reject(param, ...UNSUPPORTED);
+    const problem = `must be ${expected}, but got ${describe(value)}`;
+    if (!isValid(value)) return reject(param, problem, "invalid_value");
   }
-  const request: Fields = JSON.parse(String(init?.body));
-  const error = findInvalid(request);
-  if (error) return Response.json({ error }, { status: 400 });
-  const messages = request.messages as Message[];
-  const { temperature, max_tokens, max_completion_tokens } = request;
-  const reply = replyTo(messages, Number(temperature ?? 1));
-  const limit = Number(max_tokens ?? max_completion_tokens ?? Infinity);
-  const end = tokenize(reply)[limit]?.index;
-  const content = reply.slice(0, end).trimEnd();
-  const message = { role: "assistant", content };
-  const finish_reason = end === undefined ? "stop" : "length";
-  const prompt = messages.map(({ content }) => content).join("\n");
-  const prompt_tokens = tokenize(prompt).length;
-  const completion_tokens = tokenize(content).length;
-  const total_tokens = prompt_tokens + completion_tokens;
-  return Response.json({
-    id: "chatcmpl-offline",
-    object: "chat.completion",
-    created: Math.floor(Date.now() / 1000),
-    model: request.model,
-    choices: [{ index: 0, message, finish_reason }],
-    usage: { prompt_tokens, completion_tokens, total_tokens },
-  });
+  return Response.json(complete(request));
 };
 
-function replyTo(messages: Message[], temperature: number): string {
-  const question = normalize(messages.at(-1)?.content);
-  for (const [known, reply] of Object.entries(REPLIES)) {
-    if (question === normalize(known)) return reply;
+/** Lists the parameters, then the messages and their properties, by path. */
+function* listValues({ messages, ...others }: { messages: object[] }) {
+  yield* Object.entries({ model: undefined, ...others, messages });
+  for (const [index, message] of messages.entries()) {
+    yield [`messages[${index}]`, message] as const;
+    for (const [name, value] of Object.entries(message)) {
+      yield [`messages[${index}].${name}`, value] as const;
+    }
   }
-  if (question === "which city should i visit first") {
-    return `I would start with ${drawCity(temperature)}.`;
-  }
-  if (question.includes("first question")) {
-    const first = messages.slice(0, -1).find(({ role }) => role === "user");
-    if (first) return `Your first question was: "${first.content}"`;
-    return "I can't tell: this call contains no earlier message from you.";
-  }
-  const list = messages.map(
-    ({ role, content }, index) => `${index + 1}. ${role}: ${content}`,
-  );
-  return `I have no canned reply to that. This call contains:\n${list.join("\n")}\nFor real replies, set up a model: see README.md.`;
 }
 
-/** Samples a city as a model samples a token: softmax with temperature. */
-function drawCity(temperature: number): string | undefined {
-  // At 0, dividing by almost nothing leaves only the highest score.
-  const divisor = temperature || Number.EPSILON;
-  const weights = Object.values(CITIES).map((n) => Math.exp(n / divisor));
-  let point = Math.random() * weights.reduce((sum, weight) => sum + weight);
-  const index = weights.findIndex((weight) => (point -= weight) < 0);
-  return Object.keys(CITIES).at(index);
+function describe(value: unknown): string {
+  const json = JSON.stringify(value) ?? "nothing";
+  // JSON turns a promise into an empty object.
+  if (json === "{}") return "an empty object (is an `await` missing?)";
+  return typeof value === "string" ? `the string ${json}` : json;
 }
 
-/** Returns an error for the first value that is invalid or unsupported. */
-function findInvalid(request: Fields) {
-  let error: object | undefined;
-  const check = (ok: boolean, param: string, want: string, got: unknown) => {
-    if (ok || error) return;
-    let value = JSON.stringify(got) ?? "nothing";
-    if (typeof got === "string") value = `the string ${value}`;
-    // JSON turns a promise into an empty object.
-    if (value === "{}") value = "an empty object (is an `await` missing?)";
-    const message = `Invalid '${param}': expected ${want}, got ${value}.`;
-    const type = "invalid_request_error";
-    error = { message, type, param, code: "invalid_value" };
-  };
+function reject(param: string, problem: string, code: string): Response {
+  const message = `'${param}' ${problem}.`;
+  const error = { message, type: "invalid_request_error", param, code };
+  return Response.json({ error }, { status: 400 });
+}
 
-  const { messages, stream } = request;
-  const list: unknown[] = Array.isArray(messages) ? messages : [];
-  check(list.length > 0, "messages", "a list of messages", messages);
-  for (const [index, message] of list.entries()) {
-    const name = `messages[${index}]`;
-    const { role, content }: Fields = Object(message);
-    const isObject = message instanceof Object && !Array.isArray(message);
-    const isRole = ROLES.includes(String(role));
-    check(isObject, name, "an object with a role and content", message);
-    check(isRole, `${name}.role`, `one of ${ROLES.join(", ")}`, role);
-    check(typeof content === "string", `${name}.content`, "text", content);
-  }
-  const value = request.temperature ?? 1;
-  const isInRange = typeof value === "number" && value >= 0 && value <= 2;
-  check(isInRange, "temperature", "a number from 0 to 2", value);
-  for (const name of ["max_tokens", "max_completion_tokens"]) {
-    const limit = request[name] ?? 1;
-    const isLimit = Number.isInteger(limit) && Number(limit) > 0;
-    check(isLimit, name, "a positive integer", limit);
-  }
-  check(!stream, "stream", "false in offline mode", stream);
-  return error;
+function complete(request: OpenAI.ChatCompletionCreateParams) {
+  const { model, messages, temperature, n } = request;
+  const limits = [request.max_tokens, request.max_completion_tokens];
+  const limit = Math.min(...limits.map((limit) => limit ?? Infinity));
+  const choices = Array.from({ length: n ?? 1 }, (_, index) => {
+    const reply = replyTo(messages, temperature ?? 1);
+    const end = tokenize(reply)[limit]?.index;
+    const content = reply.slice(0, end).trimEnd();
+    const finish_reason = end === undefined ? "stop" : "length";
+    return { index, message: { role: "assistant", content }, finish_reason };
+  });
+  const prompt = messages.map(({ content }) => content).join("\n");
+  const completion = choices.map(({ message }) => message.content).join("\n");
+  const prompt_tokens = tokenize(prompt).length;
+  const completion_tokens = tokenize(completion).length;
+  const total_tokens = prompt_tokens + completion_tokens;
+  const usage = { prompt_tokens, completion_tokens, total_tokens };
+  const created = Math.floor(Date.now() / 1000);
+  const object = "chat.completion";
+  return { id: "chatcmpl-offline", object, created, model, choices, usage };
+}
+
+/** Makes each word or punctuation mark a token. */
+function tokenize(text: string) {
+  return [...text.matchAll(/[\p{L}\p{M}\p{N}_]+|\S/gu)];
 }
