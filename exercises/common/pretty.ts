@@ -1,124 +1,91 @@
-import { inspect, isDeepStrictEqual, styleText } from "node:util";
+import { inspect, styleText } from "node:util";
 import { levels } from "pino";
 
 type Fields = Record<string, unknown>;
-type Row = [label: string, text: string];
 
-/** The color of a label, by its last word. */
-const COLORS = new Map<unknown, Parameters<typeof styleText>[0]>([
-  ["FATAL", "red"],
-  ["WARN", "yellow"],
-  ["hint", "yellow"],
-  ["system", "magenta"],
-  ["user", "cyan"],
-  ["assistant", "green"],
-]);
 const INDENT = " ".repeat(6);
-const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
-/** Matches what takes two cells: emoji, and W and F in EastAsianWidth.txt. */
-const WIDE =
-  /[\p{Emoji_Presentation}\ufe0f\u1100-\u115f\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{1b2ff}\u{20000}-\u{3fffd}]/u;
-const toText = (value: unknown) =>
-  typeof value === "string" ? value : inspect(value, { depth: null });
-const measure = (grapheme: string) => (WIDE.test(grapheme) ? 2 : 1);
+const COLORS: [label: RegExp, color: Parameters<typeof styleText>[0]][] = [
+  [/ (FATAL|ERROR) /, "red"],
+  [/ (WARN|hint) /, "yellow"],
+  [/ (system|developer) /, "magenta"],
+  [/ user /, "cyan"],
+  [/ assistant /, "green"],
+];
 
 /**
  * Creates a function that formats a parsed line of the log for a terminal of
- * `columns` cells. It marks messages that the previous request didn't contain.
+ * `columns` cells. `+` marks messages that the previous request didn't contain.
  */
 export function createFormatter(): (line: Fields, columns: number) => string {
-  let previous: unknown[] = [];
-  return ({ level, time, pid, hostname, msg = "", ...fields }, columns) => {
+  let previous: string[] = [];
+  return ({ level, time, pid, hostname, msg, part, ...fields }, columns) => {
     const clock = new Date(Number(time)).toTimeString().slice(0, 8);
-    const label = levels.labels[Number(level)]?.toUpperCase() ?? `${level}`;
-    const heading = toText(msg);
-    const rows: Row[] = [[`${clock} ${label.padEnd(5)} `, heading]];
+    const label = `${levels.labels[Number(level)]}`.toUpperCase().padEnd(5);
+    const heading = [part, msg].filter(Boolean).map(toText).join(": ");
+    const rows = [[`${clock} ${label} `, heading]];
     for (const [name, value] of Object.entries(fields)) {
-      const { messages, choices, model, ...others }: Fields = Object(value);
-      const text = toText(value);
-      const isRepeated = heading.toLowerCase().includes(text.toLowerCase());
+      const { messages, choices, usage, ...others }: Fields = Object(value);
       if (name === "request" && Array.isArray(messages)) {
-        rows.push(...toMessageRows(messages, previous), ...toNotes(others));
-        previous = messages;
+        const old = previous;
+        previous = messages.map((message) => JSON.stringify(message));
+        for (const [index, json] of previous.entries()) {
+          const match = old.indexOf(json);
+          if (match >= 0) old.splice(match, 1);
+          const mark = `${match < 0 ? "+" : " "}${`${index + 1}`.padStart(2)}`;
+          rows.push(toRow(`  ${mark} `, messages[index]));
+        }
+        rows.push([INDENT, toNotes(others)]);
       } else if (name === "response" && Array.isArray(choices)) {
-        rows.push(...toReplyRows(choices.map(Object), Object(others.usage)));
-      } else if (/^(parameters|err)$/.test(name) && value instanceof Object) {
-        rows.push(...toNotes({ ...value }));
-      } else if (!isRepeated || !/^(part|provider|model)$/.test(name)) {
-        rows.push([`${INDENT}${name.padEnd(10)} `, text]);
+        rows.push(...choices.map((each) => toRow(INDENT, each.message)));
+        rows.push([INDENT, toSummary(choices, Object(usage))]);
+      } else if (name === "err" && others.type) {
+        const { stack, ...notes } = others;
+        if (notes.message === msg) delete notes.message;
+        rows.push([INDENT, toNotes(notes)]);
+        if (stack) rows.push([`${INDENT}stack      `, toText(stack)]);
+      } else {
+        rows.push([`${INDENT}${name.padEnd(10)} `, toText(value)]);
       }
     }
-    const lines = rows.map((row) => formatRow(row, columns)).join("\n");
-    return `${lines}\n\n`.replace(/ +$/gm, "");
+    const lines = rows.map(([label, text]) => formatRow(label, text, columns));
+    return `${lines.join("\n")}\n\n`.replace(/ +$/gm, "");
   };
 }
 
-function toMessageRows(messages: unknown[], previous: unknown[]): Row[] {
-  const old = [...previous];
-  return messages.map((message, index) => {
-    const match = old.findIndex((each) => isDeepStrictEqual(each, message));
-    if (match >= 0) old.splice(match, 1);
-    const mark = match < 0 ? "+" : " ";
-    return toMessageRow(`  ${mark}${`${index + 1}`.padStart(2)} `, message);
-  });
-}
+const toText = (value: unknown) =>
+  typeof value === "string" ? value : inspect(value, { depth: null });
 
-function toReplyRows(choices: Fields[], usage: Fields): Row[] {
-  const { prompt_tokens: prompt, completion_tokens, total_tokens } = usage;
-  const tokens = `${prompt} prompt + ${completion_tokens} completion = ${total_tokens} tokens`;
-  const note = `finish_reason ${choices[0]?.finish_reason}`;
-  const text = total_tokens ? `${note} · ${tokens}` : note;
-  const replies = choices.map(({ message }) => toMessageRow(INDENT, message));
-  return [...replies, [INDENT, text]];
-}
+/** Lists fields as JSON, so that the string "0.7" doesn't look like a number. */
+const toNotes = (fields: Fields) =>
+  Object.entries(fields)
+    .map(([name, value]) => `${name} ${JSON.stringify(value)}`)
+    .join(" · ");
 
-function toMessageRow(prefix: string, message: unknown): Row {
+function toRow(prefix: string, message: unknown) {
   const { role = "?", content }: Fields = Object(message);
-  const text = toText((typeof content === "string" && content) || message);
-  return [`${prefix}${`${role}`.padEnd(10)} `, text];
+  return [`${prefix}${`${role}`.padEnd(10)} `, toText(content ?? message)];
 }
 
-/** Lists fields as JSON, in which the string "0.7" is not a number. */
-function toNotes(fields: Fields): Row[] {
-  const notes = Object.entries(fields).map(
-    ([name, value]) => `${name} ${JSON.stringify(value)}`,
-  );
-  return notes.length > 0 ? [[INDENT, notes.join(" · ")]] : [];
+function toSummary(choices: Fields[], usage: Fields): string {
+  const reasons = new Set(choices.map((choice) => choice.finish_reason));
+  const { reasoning_tokens } = Object(usage.completion_tokens_details);
+  const reasoning = reasoning_tokens ? ` (${reasoning_tokens} reasoning)` : "";
+  const { prompt_tokens: prompt, completion_tokens, total_tokens } = usage;
+  const tokens = `${prompt} prompt + ${completion_tokens} completion${reasoning} = ${total_tokens} tokens`;
+  const reason = `finish_reason ${[...reasons].join(", ")}`;
+  return total_tokens ? `${reason} · ${tokens}` : reason;
 }
 
-function formatRow([name, text]: Row, columns: number): string {
-  const label = name.replace(/\p{C}/gu, "?");
-  const width = Math.max(columns - label.length, 10);
-  const lines = wrap(escapeControls(text), width);
-  const body = lines.join(`\n${" ".repeat(label.length)}`);
-  if (label === INDENT) return styleText("gray", label + body);
-  const color = COLORS.get(label.trim().split(" ").at(-1));
-  return (color ? styleText(color, label) : label) + body;
-}
-
-/** Splits text into lines of at most `width` cells, at spaces if possible. */
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  for (const paragraph of text.replaceAll("\t", "    ").split("\n")) {
-    let line: string[] = [];
-    let cells = 0;
-    // In pieces: the time that a segmenter takes is quadratic in Node 20.
-    const pieces = paragraph.match(/.{1,200}/gsu) ?? [];
-    const segments = pieces.flatMap((piece) => [...graphemes.segment(piece)]);
-    for (const { segment } of segments) {
-      line.push(segment);
-      cells += measure(segment);
-      if (cells <= width) continue;
-      // Japanese text can be split anywhere, and a long word must be.
-      const space = measure(segment) === 1 ? line.lastIndexOf(" ") : -1;
-      const rest = line.splice(space + 1 || -1);
-      lines.push(line.join(""));
-      line = rest;
-      cells = rest.reduce((sum, each) => sum + measure(each), 0);
-    }
-    lines.push(line.join(""));
-  }
-  return lines;
+/** Draws a label, with text that wraps at spaces beside it. */
+function formatRow(label = "", text = "", columns: number): string {
+  const name = escapeControls(label);
+  const width = Math.max(columns - name.length, 20);
+  const long = `(?=.{${width + 1}})(.{0,${width - 1}}\\S) +`;
+  const lines = escapeControls(text).replace(new RegExp(long, "g"), "$1\n");
+  const body = lines.replaceAll("\n", `\n${" ".repeat(name.length)}`);
+  if (name === INDENT) return styleText("gray", name + body);
+  const color = COLORS.find(([pattern]) => pattern.test(name))?.[1];
+  return (color ? styleText(color, name) : name) + body;
 }
 
 /** Escapes control and bidirectional characters, except \t and \n. */
