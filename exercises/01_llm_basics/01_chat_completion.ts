@@ -1,14 +1,13 @@
 // Chat Completions: how a program holds a conversation with a language model.
-// You learn what the `messages` list is, and why the model seems to remember:
-// the API is stateless, so every call sends the whole conversation again.
+// You learn what the `messages` list is and how the model seems to remember.
 //
 // Run:     npx tsx exercises/01_llm_basics/01_chat_completion.ts
-// Change:  any of the constants below, then run the script again.
+// Change:  edit any of the constants below, then run the script again.
 
 import OpenAI from "openai";
+import { noTextError } from "../common/errors.ts";
 import { logger } from "../common/logger.ts";
 import { loadProvider } from "../common/provider.ts";
-import { noTextError } from "../common/response.ts";
 
 // Tells the model who it is and how to behave.
 const SYSTEM_PROMPT =
@@ -17,26 +16,26 @@ const SYSTEM_PROMPT =
 // What the user asks first.
 const QUESTION = "What's the best time of year to visit Japan?";
 
-// What the user asks next. Try "What was my first question?" as well.
+// What the user asks next.
 const FOLLOW_UP = "Can you suggest a 3-day itinerary for Tokyo?";
 
-// How random the replies are, from 0 to 2. At 0, you get nearly the same reply
-// every time; above 1, replies become more surprising and less coherent.
+// How random the replies are. OpenAI's range is 0 to 2. Offline, the
+// temperature affects only one experiment in README.md.
 const TEMPERATURE = 0.7;
 
 // The maximum length of a reply, in tokens (at least 1). A token is a short
 // piece of text, often a word. A reply that reaches the limit is cut off.
 const MAX_TOKENS = 500;
 
-// The client sends requests to the provider that you set up in .env. Without
-// one, the script runs offline, with canned replies.
-const { model, options } = await loadProvider();
+// The client sends requests to the provider that you set up. Without one, the
+// script runs offline, with canned replies.
+const { model, options, adapt } = await loadProvider();
 const client = new OpenAI(options);
 
 // ----- Part 1: single-turn ---------------------------------------------------
 
-// A conversation is a list of messages. The role says what each message is:
-// "system" for instructions, "user" for questions, "assistant" for replies.
+// A conversation is a list of messages. Each message has a role:
+// "system" for instructions, "user" for questions, and "assistant" for replies.
 const messages: OpenAI.ChatCompletionMessageParam[] = [
   { role: "system", content: SYSTEM_PROMPT },
   { role: "user", content: QUESTION },
@@ -58,31 +57,31 @@ await complete("Part 2 (multi-turn)", messages);
 // Sends the messages and returns the text of the model's reply.
 async function complete(
   part: string,
-  messages: OpenAI.ChatCompletionMessageParam[],
+  list: OpenAI.ChatCompletionMessageParam[],
 ): Promise<string> {
-  const request: OpenAI.ChatCompletionCreateParamsNonStreaming = {
+  // `adapt` changes the request only for OpenAI and Azure OpenAI, whose current
+  // models need other parameters. The log shows what is sent.
+  const request = adapt({
     model,
-    messages,
+    messages: list,
     temperature: TEMPERATURE,
-    // OpenAI has a newer name for this, max_completion_tokens. The script sends
-    // that one to OpenAI, with reasoning turned off, and logs what it sends.
     max_tokens: MAX_TOKENS,
-  };
-  const roles = messages.map(({ role }) => role).join(", ");
-  logger.info({ part, request }, `${part}: sending [${roles}]`);
+  });
+  const roles = list.map(({ role }) => role).join(", ");
+  logger.info({ part, request }, `sending [${roles}]`);
 
-  // All that the API knows about the conversation is in this request.
+  // Everything the API knows about the conversation is in this request.
   const response = await client.chat.completions.create(request);
-  logger.info({ part, response }, `${part}: received the reply`);
+  logger.info({ part, response }, "received the reply");
 
   // `choices` is a list because a request can ask for several replies.
-  const content = response.choices[0]?.message.content;
+  const content = response.choices[0]?.message?.content;
   if (!content) throw noTextError(response);
 
   // Why the model stopped: "stop" if it finished, "length" if it hit the limit.
   const finish_reason = response.choices[0]?.finish_reason;
   if (finish_reason === "length") {
-    logger.warn({ part, finish_reason }, `${part}: cut off at MAX_TOKENS`);
+    logger.warn({ part, finish_reason }, "the reply was cut off at MAX_TOKENS");
   }
   return content;
 }

@@ -1,49 +1,54 @@
-import { isatty } from "node:tty";
 import pino from "pino";
 import { describeError } from "./errors.ts";
 import { createFormatter, escapeControls } from "./pretty.ts";
-import { settings } from "./settings.ts";
 
-const { apiKey = "", logLevel } = settings;
-
+const { stdout, stderr } = process;
 const format = createFormatter();
-const terminal = {
-  // On Windows, this shows Unicode, which pino's own writes don't.
-  write: (line: string) =>
-    process.stdout.write(
-      format(JSON.parse(line), process.stdout.columns || 80),
-    ),
-  flush: (callback: () => void) => process.stdout.write("", callback),
-};
-// Synchronous, so that no line is lost when the process exits.
-const pipe = pino.destination({ sync: true });
-pipe.on("error", (error: NodeJS.ErrnoException) => {
-  // `head -1`, for example, closes a pipe early.
-  process.exit(error.code === "EPIPE" ? 0 : 1);
-});
+let secret = "";
 
-// Treat a key under 8 characters as a dummy, such as `none`.
-const hideKey = (text: string) =>
-  apiKey.length < 8 ? text : text.replaceAll(apiKey, "[OPENAI_API_KEY]");
-const streamWrite = (line: string) => escapeControls(hideKey(line));
+/** Hides an API key in the log. One under 20 characters is a dummy key. */
+export function hideKey(key = ""): void {
+  if (key.length >= 20) secret = key;
+}
+
+const redact = (text: string) =>
+  secret ? text.replaceAll(secret, "[OPENAI_API_KEY]") : text;
+
+function streamWrite(line: string): string {
+  const redacted = redact(line);
+  if (!stdout.isTTY) return escapeControls(redacted);
+  return format(JSON.parse(redacted), stdout.columns || 80);
+}
+
+// The stack is shown at the debug level.
+const describe = (thrown: unknown) =>
+  describeError(thrown, logger.isLevelEnabled("debug"));
+const err = (error: unknown) =>
+  error instanceof Error ? describe(error).err : error;
 
 /** Logs text to a terminal and JSON lines elsewhere, without the key. */
 export const logger = pino(
-  { level: logLevel, hooks: { streamWrite } },
-  isatty(1) ? terminal : pipe,
+  { hooks: { streamWrite }, serializers: { err, error: err } },
+  stdout,
 );
 
-/** Logs an error in one fatal line, then exits with status 1. */
-export function exitWithError(error: unknown): void {
-  if (error instanceof Error) logger.debug(error.stack);
-  const { message, line, err, hint } = describeError(error);
-  const text = toOneLine(message);
-  logger.fatal({ err, hint }, line ? `${text} (${line})` : text);
-  logger.flush(() => process.exit(1));
+/** Puts text on one line of at most 300 characters, without the key. */
+export function toOneLine(text: string): string {
+  const line = redact(text).replace(/\s+/g, " ").trim();
+  return line.replace(/^(.{299}).{2,}/u, "$1…");
 }
 
-/** Puts a message on one line of at most 300 characters, without the key. */
-export function toOneLine(message: string): string {
-  const line = hideKey(message).replace(/\s+/g, " ").trim();
-  return line.replace(/^(.{300}).+/u, "$1…");
-}
+process.on("uncaughtException", (thrown) => {
+  const { message, hint, err } = describe(thrown);
+  const msg = toOneLine(message);
+  logger.fatal({ err: { ...err, message: msg }, hint }, msg);
+  if (!stdout.isTTY) stderr.write(escapeControls(`${msg}\n${hint}\n`));
+  stdout.write("", () => process.exit(1));
+});
+
+// `head -1`, for example, closes the pipe early. A disk may be full.
+stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  stderr.write(`${error.message}\n`);
+  process.exit(1);
+});

@@ -1,43 +1,98 @@
+import { config } from "dotenv";
 import OpenAI, { type ClientOptions } from "openai";
-import { compatFetch } from "./compat.ts";
-import { ExerciseError } from "./errors.ts";
-import { exitWithError, logger } from "./logger.ts";
-import { offlineFetch } from "./offline.ts";
-import { settings } from "./settings.ts";
+import { createError, describeError } from "./errors.ts";
+import { wrapFetch } from "./fetch.ts";
+import { hideKey, logger } from "./logger.ts";
+import { OFFLINE_URL, offlineFetch } from "./offline.ts";
 
-process.on("uncaughtException", exitWithError);
+type ChatRequest = OpenAI.ChatCompletionCreateParamsNonStreaming;
+
+const OPENAI_URL = "https://api.openai.com/v1";
+// OpenAI's deprecations page names gpt-6-luna as the successor of gpt-4o,
+// gpt-4o-mini, gpt-4.1, and gpt-4.1-mini, which shut down on January 14, 2027.
+const MODELS = new Map([
+  [OPENAI_URL, "gpt-6-luna"],
+  [OFFLINE_URL, "offline"],
+]);
+const OFFLINE =
+  "Offline, with canned replies: neither OPENAI_API_KEY nor OPENAI_BASE_URL is set";
+const FORMATS: Record<string, RegExp> = {
+  LOG_LEVEL: /^(trace|debug|info|warn|error|fatal|silent)$/i,
+  // ASCII, without spaces, quotes, or backslashes.
+  OPENAI_API_KEY: /^[!#-&(-[\]-~]+$/,
+  OPENAI_BASE_URL:
+    /^https?:\/\/(\[[\da-f:]+]|[^\s:/?#@]+)(:\d{1,5})?(\/[^\s?#@]*)?$/i,
+};
 
 /**
- * Returns the model and the client's options for the provider in the settings,
- * or for offline mode. Throws an `ExerciseError` if a setting is invalid.
+ * Reads the settings. Returns the model, the options of a client, and `adapt`,
+ * which adapts a request to OpenAI and Azure OpenAI. Throws if a setting is
+ * invalid or if a base URL comes without a model.
  */
 export async function loadProvider() {
-  const { apiKey, baseURL, model, isFileUsed, problem } = settings;
-  if (problem) throw problem;
-  // Without the details of the SDK's messages, which include headers.
-  const debug = (message: string) => logger.debug(message);
+  const { env } = process;
+  const path = new URL("../../.env", import.meta.url);
+  const { parsed: file = {} } = config({ path, quiet: true, processEnv: {} });
+  const find = (name: string) => [env, file].find((each) => each[name]?.trim());
+  const read = (name: string, source = find(name)) => {
+    const value = source?.[name]?.trim() || undefined;
+    if (!value || FORMATS[name]?.test(value) !== false) return value;
+    throw createError(`${name} is invalid.`, name);
+  };
+
+  logger.level = read("LOG_LEVEL")?.toLowerCase() ?? "info";
+  // A key for one server must never reach another, so it is read only where the
+  // base URL is. The SDK would also send the three variables from the shell.
+  const source = find("OPENAI_BASE_URL") ?? find("OPENAI_API_KEY");
+  const defaultURL = source ? OPENAI_URL : OFFLINE_URL;
+  const baseURL = read("OPENAI_BASE_URL", source) ?? defaultURL;
+  const apiKey = read("OPENAI_API_KEY", source);
+  hideKey(apiKey);
+  if (source === file) {
+    delete env.OPENAI_CUSTOM_HEADERS;
+    delete env.OPENAI_ORG_ID;
+    delete env.OPENAI_PROJECT_ID;
+  }
+
+  // The SDK's info messages repeat its debug messages without their details.
+  const debug = (message: string, ...details: unknown[]) =>
+    logger.debug({ details }, message);
   const options: ClientOptions = {
-    baseURL: baseURL ?? "http://offline",
-    // The SDK requires a key. If none is set, no Authorization header is sent.
+    baseURL,
+    // The SDK requires a key. A server may not: then, no header is sent.
     apiKey: apiKey ?? "none",
     defaultHeaders: apiKey ? {} : { Authorization: null },
-    fetch: compatFetch(baseURL ? fetch : offlineFetch),
-    logger: { error: debug, warn: debug, info: debug, debug },
+    fetch: wrapFetch(source ? fetch : offlineFetch),
+    // Less than Node's own limit of five minutes, whose error says less.
+    timeout: 240_000,
+    logger: { error: debug, warn: debug, info: () => {}, debug },
     logLevel: "debug",
   };
-  if (!baseURL) {
-    const why = isFileUsed ? " (.env sets neither a key nor a base URL)" : "";
-    const text = `Offline: replies are canned${why}. For a real model, see README.md`;
-    logger.warn({ provider: "offline", model: model ?? "offline" }, text);
-    return { model: model ?? "offline", options };
-  }
+  const model = read("OPENAI_MODEL") ?? MODELS.get(baseURL);
   if (!model) {
-    logger.warn("OPENAI_MODEL is not set; asking the server for its models");
-    const { data } = await new OpenAI(options).models.list();
-    const list = data.map(({ id }) => id).join(", ") || `none at ${baseURL}`;
-    const message = `OPENAI_MODEL is not set. Models on the server: ${list}`;
-    throw new ExerciseError("OPENAI_MODEL", message);
+    const list = listModels(new OpenAI(options));
+    const models = await list.catch((error) => describeError(error).message);
+    throw createError(`OPENAI_MODEL is not set. ${models}`, "OPENAI_MODEL");
   }
-  logger.info({ provider: baseURL, model }, `Using ${model} at ${baseURL}`);
-  return { model, options };
+  if (source) logger.info({ baseURL, model }, "Using a real model");
+  else logger.warn({ model }, OFFLINE);
+  const isOpenAI = /\.openai\.(azure\.)?com$/.test(new URL(baseURL).hostname);
+  const adapt = isOpenAI ? adaptToOpenAI : (request: ChatRequest) => request;
+  return { model, options, adapt };
+}
+
+async function listModels(client: OpenAI): Promise<string> {
+  const body: { data?: OpenAI.Model[] } = Object(await client.get("/models"));
+  const ids = (body.data ?? []).map(({ id }) => id);
+  const more = ids.length > 10 ? ` (these and ${ids.length - 10} more)` : "";
+  const first = ids.slice(0, 10).join(", ") || "none";
+  return `Models on the server${more}: ${first}`;
+}
+
+// OpenAI's current models reject `max_tokens`, and reject a temperature unless
+// reasoning is off.
+function adaptToOpenAI({ max_tokens, ...request }: ChatRequest): ChatRequest {
+  if (max_tokens !== undefined) request.max_completion_tokens ??= max_tokens;
+  if (request.temperature !== undefined) request.reasoning_effort ??= "none";
+  return request;
 }
