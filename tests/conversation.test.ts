@@ -3,8 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type OpenAI from "openai";
 import { describe, expect, test } from "vitest";
-import { completion, copyProject, expectExit } from "./helpers.ts";
-import { readProjectFile, runLesson, startServer } from "./helpers.ts";
+import * as helpers from "./helpers.ts";
+
+const { completion, copyProject, expectSuccess, runLesson, startServer } =
+  helpers;
 
 const PART = ["Part 1 (single-turn)", "Part 2 (multi-turn)"];
 const PART_1 = [
@@ -23,19 +25,20 @@ const toTexts = (messages: OpenAI.ChatCompletionMessageParam[] = []) =>
 describe.concurrent("the conversation", () => {
   test("is about Japan, with an unedited .env and in any working directory", async () => {
     const folder = copyProject();
-    writeFileSync(join(folder, ".env"), readProjectFile(".env.example"));
-    const blank = { OPENAI_API_KEY: " " };
-    const result = await runLesson({ folder, cwd: tmpdir(), env: blank });
-    expectExit(result, 0);
+    const template = helpers.readProjectFile(".env.example");
+    writeFileSync(join(folder, ".env"), template);
+    const env = { OPENAI_API_KEY: " " };
+    const result = await runLesson({ folder, cwd: tmpdir(), env });
+    expectSuccess(result);
     const [provider, ...lines] = result.lines;
-    expect(provider).toMatchObject({ level: 40, provider: "offline" });
-    expect(provider?.msg).toMatch(/canned/);
-    expect(provider?.msg).not.toContain(".env");
+    expect(provider).toMatchObject({ level: 40, model: "offline" });
+    expect(provider).not.toHaveProperty("baseURL");
+    expect(provider?.msg).toMatch(/canned.*OPENAI_API_KEY.*OPENAI_BASE_URL/);
     expect(lines.map(({ level, part, msg }) => [level, part, msg])).toEqual([
-      [30, PART[0], `${PART[0]}: sending [system, user]`],
-      [30, PART[0], `${PART[0]}: received the reply`],
-      [30, PART[1], `${PART[1]}: sending [system, user, assistant, user]`],
-      [30, PART[1], `${PART[1]}: received the reply`],
+      [30, PART[0], "sending [system, user]"],
+      [30, PART[0], "received the reply"],
+      [30, PART[1], "sending [system, user, assistant, user]"],
+      [30, PART[1], "received the reply"],
     ]);
     const requests = result.requests.map(({ messages }) => toTexts(messages));
     const whole = [...PART_1, `assistant: ${REPLY}`, FOLLOW_UP];
@@ -49,13 +52,13 @@ describe.concurrent("the conversation", () => {
   test("sends the whole list in each call, and logs what it sends", async () => {
     const text = 'One\nTwo\r\n"three" \\ \\n 四 🗾 \u2028 five\t.';
     const body = { ...completion(text), extra: { nested: [1, null] } };
-    // A JSON body is enough: servers and proxies do send other types.
-    const headers = { "content-type": "text/plain" };
-    const { calls, env, baseURL } = await startServer({ headers, body });
+    const { calls, env, baseURL } = await startServer({ body });
     const result = await runLesson({ env });
-    expectExit(result, 0);
-    expect(result.lines[0]).toMatchObject({ level: 30, provider: baseURL });
-    expect(result.requests).toEqual(calls.map((call) => call.body));
+    expectSuccess(result);
+    const provider = { level: 30, baseURL, model: "test-model" };
+    expect(result.lines[0]).toMatchObject(provider);
+    const sent = result.requests.map((request) => JSON.stringify(request));
+    expect(sent).toEqual(calls.map((call) => call.text));
     expect(result.responses).toEqual([body, body]);
 
     const [first, second] = calls;
@@ -63,11 +66,36 @@ describe.concurrent("the conversation", () => {
       method: "POST",
       url: "/v1/chat/completions",
       headers: { authorization: `Bearer ${env.OPENAI_API_KEY}` },
-      body: { model: "test-model", temperature: 0.7, max_tokens: 500 },
     });
-    expect(toTexts(first?.body.messages)).toEqual(PART_1);
+    const { messages, ...parameters } = { ...first?.body };
+    const expected = { model: "test-model", temperature: 0.7, max_tokens: 500 };
+    expect(parameters).toEqual(expected);
+    expect(toTexts(messages)).toEqual(PART_1);
     const part2 = [...PART_1, `assistant: ${text}`, FOLLOW_UP];
     expect(toTexts(second?.body.messages)).toEqual(part2);
+  });
+
+  test("gives OpenAI the parameters of its current models, and logs them", async () => {
+    const { calls, baseURL } = await startServer({ body: completion("Yes.") });
+    const folder = copyProject([
+      "const { model,",
+      `const { origin } = new URL("${baseURL}");
+const send = fetch;
+globalThis.fetch = (url, init) =>
+  send(String(url).replace("https://api.openai.com", origin), init);
+const { model,`,
+    ]);
+    const result = await runLesson({ folder, env: { OPENAI_API_KEY: "sk-1" } });
+    expectSuccess(result);
+    const { messages, ...parameters } = { ...calls[0]?.body };
+    expect(parameters).toEqual({
+      model: "gpt-6-luna",
+      temperature: 0.7,
+      max_completion_tokens: 500,
+      reasoning_effort: "none",
+    });
+    const sent = result.requests.map((request) => JSON.stringify(request));
+    expect(sent).toEqual(calls.map((call) => call.text));
   });
 
   test("warns when MAX_TOKENS cuts off a reply", async () => {
@@ -75,30 +103,27 @@ describe.concurrent("the conversation", () => {
     const body = completion("Spring is", { finish_reason });
     const { env } = await startServer({ body });
     const result = await runLesson({ env });
+    expectSuccess(result);
     const msg = expect.stringContaining("MAX_TOKENS");
     const warnings = PART.map((part) => ({ part, finish_reason, msg }));
     expect(result.warnings).toMatchObject(warnings);
   });
 
-  test("never sends a key from the shell to a base URL in .env", async () => {
+  test("sends nothing from the shell to a base URL in .env", async () => {
     const { calls, baseURL } = await startServer({ body: completion("Yes.") });
     const folder = copyProject();
     const url = `OPENAI_BASE_URL='${baseURL}'`;
-    const file = [url, "OPENAI_MODEL=file", "OPENAI_ORG_ID=org"].join("\n");
-    writeFileSync(join(folder, ".env"), file);
-    const env = { OPENAI_API_KEY: "sk-for-openai", OPENAI_MODEL: "env" };
-    expectExit(await runLesson({ folder, cwd: tmpdir(), env }), 0);
-    expect(calls[0]?.body.model).toBe("env");
-    expect(calls[0]?.headers).not.toHaveProperty("authorization");
-    // The SDK would send this if the script changed `process.env`.
-    expect(calls[0]?.headers).not.toHaveProperty("openai-organization");
-  });
-
-  test("is offline with a misspelled name in .env, and says why", async () => {
-    const folder = copyProject();
-    writeFileSync(join(folder, ".env"), "OPENAI_APIKEY=sk-1234567890");
-    const result = await runLesson({ folder });
-    expectExit(result, 0);
-    expect(result.lines[0]?.msg).toMatch(/\.env sets neither/);
+    writeFileSync(join(folder, ".env"), `${url}\nOPENAI_MODEL=file`);
+    const env = {
+      OPENAI_API_KEY: "sk-for-openai",
+      OPENAI_MODEL: "shell",
+      OPENAI_CUSTOM_HEADERS: "Authorization: Bearer sk-custom",
+      OPENAI_ORG_ID: "org",
+      OPENAI_PROJECT_ID: "project",
+    };
+    expectSuccess(await runLesson({ folder, cwd: tmpdir(), env }));
+    expect(calls[0]?.body.model).toBe("shell");
+    const sent = JSON.stringify(calls[0]?.headers);
+    expect(sent).not.toMatch(/authorization|sk-|openai-(organization|project)/);
   });
 });

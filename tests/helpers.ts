@@ -31,7 +31,11 @@ export const insert = (code: string): Edit => {
 export function editLesson(...edits: Edit[]): string {
   let lesson = readProjectFile(LESSON);
   for (const [before, after] of edits) {
-    if (!lesson.includes(before)) throw new Error(`No ${before} in the lesson`);
+    if (!lesson.includes(before)) {
+      throw new Error(
+        `${LESSON} doesn't contain this text (to undo your edits, run \`git restore exercises\`): ${before}`,
+      );
+    }
     lesson = lesson.replace(before, () => after);
   }
   return lesson;
@@ -71,17 +75,17 @@ interface RunOptions {
   env?: Record<string, string>;
   folder?: string;
   cwd?: string;
+  /** The width of a terminal. Without it, stdout is a pipe. */
   columns?: number | undefined;
+  stdout?: number;
+  input?: string;
   onStdout?: (child: ChildProcess) => void;
 }
 
 // Runs without edits share a copy, so that tsx compiles it once.
 let unedited: string | undefined;
 
-/**
- * Runs the lesson as a process, with no settings but those of `env`. `columns`
- * is the width of a terminal; without it, stdout is a pipe.
- */
+/** Runs the lesson as a process, with no settings but those of `env`. */
 export async function runLesson(options: RunOptions = {}) {
   const folder = options.folder ?? (unedited ??= copyProject());
   const loader = import.meta.resolve("tsx/esm");
@@ -96,16 +100,18 @@ export async function runLesson(options: RunOptions = {}) {
   const child = spawn(command[0]!, command.slice(1), {
     cwd: options.cwd ?? folder,
     env: { PATH, HOME, SystemRoot, TEMP, ...options.env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", options.stdout ?? "pipe", "pipe"],
   });
+  cleanups.push(() => child.kill("SIGKILL"));
+  child.stdin?.end(options.input);
   let stdout = "";
   let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
     // A terminal ends its lines with CRLF.
     stdout += text.replaceAll("\r\n", "\n");
     options.onStdout?.(child);
   });
-  child.stderr.setEncoding("utf8").on("data", (text) => (stderr += text));
+  child.stderr?.setEncoding("utf8").on("data", (text) => (stderr += text));
   const [status, signal] = await once(child, "close");
   const json = stdout.split("\n").filter((line) => line.startsWith("{"));
   const lines = json.map((line) => JSON.parse(line) as Line);
@@ -118,18 +124,26 @@ export async function runLesson(options: RunOptions = {}) {
 
 export type Result = Awaited<ReturnType<typeof runLesson>>;
 
-/** Expects this exit status, and nothing on stdout but lines of the log. */
-export function expectExit({ stderr, ...result }: Result, status: number) {
-  expect({ stderr, status: result.status }).toEqual({ stderr: "", status });
-  expect(result.stdout.match(/[^\n]+/g)).toHaveLength(result.lines.length);
+/** Expects a success, and nothing on stdout but lines of the log. */
+export function expectSuccess({ status, stdout, stderr, lines }: Result) {
+  expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
+  expect(stdout.match(/[^\n]+/g)).toHaveLength(lines.length);
 }
 
-/** Expects one fatal line, the last, without a stack, and returns it. */
-export function expectFatal(result: Result): Line {
-  expectExit(result, 1);
-  const fatal = result.lines.filter(({ level }) => level === 60);
-  expect(fatal).toEqual(result.lines.slice(-1));
-  expect(result.stdout).not.toMatch(/"stack"|node_modules/);
+/**
+ * Expects one fatal line, the last, without a stack, and its message and hint
+ * on stderr. Returns it.
+ */
+export function expectFatal({ status, stdout, stderr, lines }: Result): Line {
+  const fatal = lines.filter(({ level }) => level === 60);
+  expect(fatal).toEqual(lines.slice(-1));
+  const { msg, hint } = fatal[0]!;
+  expect({ status, stderr }).toEqual({
+    status: 1,
+    stderr: `${msg}\n${hint}\n`,
+  });
+  expect(stdout.match(/[^\n]+/g)).toHaveLength(lines.length);
+  expect(stdout).not.toMatch(/"stack"|node_modules/);
   return fatal[0]!;
 }
 
@@ -138,6 +152,8 @@ const { stdout: version } = spawnSync("script", ["--version"]);
 export const hasTerminal = String(version).includes("util-linux");
 
 type Call = Pick<http.IncomingMessage, "method" | "url" | "headers"> & {
+  /** The body as it was received, and parsed. */
+  text: string;
   body: Request;
 };
 interface Reply {
@@ -154,10 +170,11 @@ interface Reply {
 export async function startServer(...replies: Reply[]) {
   const calls: Call[] = [];
   const server = http.createServer(async (request, response) => {
-    const body: Request = JSON.parse((await readText(request)) || "{}");
+    const text = await readText(request);
+    const body: Request = JSON.parse(text || "{}");
     const reply = replies[calls.length] ?? replies.at(-1);
     const { method, url, headers } = request;
-    calls.push({ method, url, headers, body });
+    calls.push({ method, url, headers, text, body });
     if (!reply) return;
     const type = { "content-type": "application/json" };
     response.writeHead(reply.status ?? 200, { ...type, ...reply.headers });
