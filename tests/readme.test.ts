@@ -1,193 +1,217 @@
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { stripVTControlCharacters } from "node:util";
+import { promisify, stripVTControlCharacters } from "node:util";
 import { parse } from "dotenv";
-import { describe, expect, test } from "vitest";
+import { levels } from "pino";
+import { expect, test } from "vitest";
 import { createFormatter } from "../exercises/common/pretty.ts";
-import { readSettings } from "../exercises/common/settings.ts";
-import {
-  completion,
-  copyProject,
-  LESSON,
-  readProjectFile,
-  runLesson,
-  startServer,
-  type Edit,
-  type Result,
-} from "./helpers.ts";
+import * as helpers from "./helpers.ts";
 
+const { LESSON, copyProject, readProjectFile, runLesson } = helpers;
 const readme = readProjectFile("README.md");
 const envExample = readProjectFile(".env.example");
-const originalRun = runLesson();
+const provider = readProjectFile("exercises/common/provider.ts");
+const original = runLesson();
 
-/** The sections of the README (`##` and `###`), by heading. */
-const sections = new Map<string, string>();
-for (const section of readme.split(/^##+ /m).slice(1)) {
-  sections.set(section.slice(0, section.indexOf("\n")), section);
+/** Finds a pattern or throws, so that no test passes without its subject. */
+function findAll(text: string, pattern: RegExp): string[] {
+  const found = [...text.matchAll(pattern)].map((match) => match[1] ?? "");
+  if (found.length > 0) return found;
+  throw new Error(`${pattern} is not in: ${text.slice(0, 100)}`);
 }
-const sectionOf = (heading: string) => sections.get(heading) ?? "";
-const codeBlocks = (text: string, language: string) =>
-  [
-    ...text.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, "gms")),
-  ].map(([, code = ""]) => code);
+const findOne = (text: string, pattern: RegExp) =>
+  findAll(text, new RegExp(pattern, "gm"))[0]!;
+
+const sectionOf = (heading: string) =>
+  findOne(`${readme}## `, new RegExp(`^##+ ${heading}\n([^]*?)^##+ `));
+const bulletOf = (start: string) =>
+  findOne(sectionOf("Reference"), new RegExp(`^- \\*\\*(${start}.*)`));
+
+/** Returns the code of the only block in this language, without its indent. */
+function blockOf(text: string, language: string): string {
+  const fence = new RegExp(`^( *\`\`\`${language}\n[^]*?)^ *\`\`\`$`, "gm");
+  const [block = "", ...others] = findAll(text, fence);
+  expect(others).toEqual([]);
+  const lines = block.split("\n").slice(1);
+  return lines.map((line) => line.slice(block.indexOf("`"))).join("\n");
+}
+
+/** The edits of a diff: `+` lines replace the `-` line above, or follow it. */
+function toEdits(diff: string): helpers.Edit[] {
+  const edits: helpers.Edit[] = [];
+  for (const [, sign, text] of diff.matchAll(/^([^]?)(.*\n)/gm)) {
+    const before = `\n${text}`;
+    if (sign === "+") edits.at(-1)![1] += text;
+    else if (sign === "-") edits.push([before, "\n"]);
+    else if (sign === " ") edits.push([before, before]);
+    else throw new Error(`Not a line of a diff: ${sign}${text}`);
+  }
+  return edits;
+}
+
+const runDiff = (text: string, input = "") =>
+  runLesson({ folder: copyProject(...toEdits(blockOf(text, "diff"))), input });
 
 /** What a terminal of 80 columns shows, at 17:07:30. */
-function toScreen({ lines }: Result): string {
+function toScreen({ lines }: helpers.Result): string {
   const format = createFormatter();
   const text = lines.map((line) => format({ ...line }, 80)).join("");
   return stripVTControlCharacters(text).replace(/^[\d:]{8}/gm, "17:07:30");
 }
-const onOneLine = (text: string) => text.replace(/\s+/g, " ");
 
-/** Expects `text` to start with `quote`, in which `…` stands for other text. */
-function expectQuoted(text: string, quote: string, rest: string) {
-  const escaped = quote.trim().replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
-  expect(text).toMatch(new RegExp(`^${escaped.replace(/ ?…/g, rest)}`));
+/** Expects the output that the text quotes: code spans with a space. */
+function expectQuoted(run: helpers.Result, text: string) {
+  expect(run).toMatchObject({ stderr: "", status: 0 });
+  const screen = toScreen(run).replace(/\s+/g, " ");
+  const quotes = findAll(text, /`(.*?)`/g).filter((span) => /\s/.test(span));
+  expect(quotes).not.toEqual([]);
+  for (const quote of quotes) expect(screen).toContain(quote);
 }
 
-/** The edits of a diff, as printed: `-` lines become the `+` lines below them. */
-function toEdits(diff: string): Edit[] {
-  const pair = /^-(.*)\n((?:\+.*\n)+)/gm;
-  const pairs = [...diff.matchAll(pair)];
-  expect(pairs).not.toEqual([]);
-  expect(diff.replace(pair, "")).not.toMatch(/^[-+]/m);
-  return pairs.map(([, before, after = ""]) => [
-    `\n${before}\n`,
-    `\n${after.replace(/^\+/gm, "")}`,
-  ]);
+/** A pattern for an excerpt, in which `…` marks omitted text. */
+const toPattern = (excerpt = "", omitted: string) =>
+  excerpt.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&").replaceAll("…", omitted);
+
+const contentsOf = ({ responses }: helpers.Result) =>
+  responses.map(({ choices }) => choices.map(({ message }) => message.content));
+
+test("the terminal shows the excerpt", async () => {
+  const excerpt = blockOf(sectionOf("Run it"), "text");
+  const pattern = toPattern(excerpt, ".*(?:\\n {17}.*)*");
+  expect(toScreen(await original)).toMatch(new RegExp(`^${pattern}`, "m"));
+});
+
+/** What else an experiment shows. */
+const checks: Record<string, (run: helpers.Result, section: string) => void> = {
+  "Change the persona": (run) => {
+    const persona = [expect.stringContaining("You are a pirate.")];
+    expect(contentsOf(run)).toEqual([persona, persona]);
+  },
+  "Change the temperature": (run, section) => {
+    const tokyo = findOne(section, /at 0, all say `(.*?)`/);
+    expect(contentsOf(run)).toEqual([Array(10).fill(tokyo)]);
+  },
+  "Add a third turn": ({ responses }, section) => {
+    const [first, second, third] = responses.map(({ usage }) => usage!);
+    const [prompt, total] = [second!.prompt_tokens, first!.total_tokens];
+    const sum = `${prompt} tokens: the ${total} of Part 1 and ${prompt - total} for`;
+    const added = third!.prompt_tokens - second!.total_tokens;
+    expect(section).toContain(sum);
+    expect(section).toContain(`and ${added} for the new`);
+  },
+};
+const headings = findAll(readme, /^### (.*)$/gm);
+
+test("the second of eight experiments leads to the main idea", () => {
+  expect(headings).toHaveLength(8);
+  expect(headings).toEqual(expect.arrayContaining(Object.keys(checks)));
+  const [before, after] = readme.split(`### ${headings[1]}\n`);
+  expect(before).not.toMatch(/stateless|only memory/);
+  expect(after).toMatch(/^[^#]*stateless[^#]*only memory/);
+});
+
+test.concurrent.each(headings)("experiment: %s", async (heading) => {
+  const section = sectionOf(heading);
+  const [question, answer = ""] = section.split("<details>");
+  expect(question).toMatch(/\?.*\n\n```diff/);
+  const run = await runDiff(section);
+  expectQuoted(run, answer);
+  checks[heading]?.(run, section);
+});
+
+test("the diagram and the JSON show requests and responses", async () => {
+  const { requests, responses } = await original;
+  const section = sectionOf("How it works");
+  const roles = requests.map(({ messages }) => messages.map((m) => m.role));
+  const sent = findAll(blockOf(section, "mermaid"), /Script->>API: (.*)/g);
+  expect(sent).toEqual(roles.map((list) => list.join(", ")));
+  const json = blockOf(section, "json").replace(/\n {1,3}/g, "");
+  const sentAndReceived = [requests[0], responses[0]]
+    .map((body) => `${JSON.stringify(body)}\n`)
+    .join("\n");
+  expect(sentAndReceived).toMatch(new RegExp(`^${toPattern(json, ".*")}$`));
+});
+
+const project = sectionOf("In your own project");
+async function chat(key: string) {
+  const body = helpers.completion("Ada.");
+  const { calls, baseURL } = await helpers.startServer({ body });
+  const values = `OPENAI_API_KEY=${key}\nOPENAI_BASE_URL=${baseURL}\nOPENAI_MODEL=m`;
+  const cwd = copyProject();
+  writeFileSync(join(cwd, ".env"), `${envExample}\n${values}\n`);
+  const file = findOne(project, /save this as `(.*?)`/);
+  writeFileSync(join(cwd, file), blockOf(project, "js"));
+  const [, ...args] = findOne(project, /Run it with `(.*?)`/).split(" ");
+  const { PATH, SystemRoot } = process.env;
+  const options = { cwd, env: { PATH, SystemRoot } };
+  const run = await promisify(execFile)(process.execPath, args, options);
+  return { ...run, calls };
 }
 
-test("the terminal shows what the README shows", async () => {
-  const [view = ""] = codeBlocks(sectionOf("What you see"), "text");
-  expectQuoted(toScreen(await originalRun), view, ".*(\\n {17}.*)*");
+const dummy = findOne(project, /`OPENAI_API_KEY=(.*?)` will do/);
+const key = "sk-1234567890abcdefghij";
+test.concurrent.each([dummy, key])("chat.mjs runs with %s", async (key) => {
+  const { calls, ...output } = await chat(key);
+  expect(output).toEqual({ stdout: "Ada.\nAda.\n", stderr: "" });
+  const headers = { authorization: `Bearer ${key}` };
+  const call = { method: "POST", url: "/v1/chat/completions", headers };
+  expect(calls).toMatchObject([call, call]);
+  const [first, second] = calls.map(({ body }) => body.messages);
+  const added = [{ role: "assistant", content: "Ada." }, { role: "user" }];
+  expect(second).toMatchObject([...first!, ...added]);
 });
 
-test("the log has the line that the README shows", async () => {
-  const [json = ""] = codeBlocks(sectionOf("Read the log"), "json");
-  const lines = (await originalRun).stdout.split("\n");
-  const line = lines.find((line) => line.includes('"response"')) ?? "";
-  expectQuoted(line, json, ".*");
-});
-
-test("the script has the lines that the README shows", () => {
-  const [code = ""] = codeBlocks(sectionOf("How it works"), "ts");
-  const lines = code.split(/\n */).filter((line) => !/^(\/\/.*)?$/.test(line));
-  expect(readProjectFile(LESSON).split(/\n */)).toEqual(
-    expect.arrayContaining(lines),
-  );
-});
-
-const experiments = [...sections].filter(([heading]) => heading.endsWith("?"));
-
-test.concurrent.each(experiments)("experiment: %s", async (_, section) => {
-  const [diff = ""] = codeBlocks(section, "diff");
-  const folder = copyProject(...toEdits(diff));
-  const run = await runLesson({ folder });
-  const screen = onOneLine(toScreen(run));
-  const promises = [...section.matchAll(/<code>(.*?)<\/code>( five)?/g)];
-  expect(promises).not.toEqual([]);
-  for (const [, text, five] of promises) {
-    expect(screen).toContain(text);
-    const replies = screen.split(`received the reply assistant ${text}`);
-    if (five) expect(replies).toHaveLength(1 + 5);
-  }
-  expect(run.stderr).toBe("");
-  expect(run.status).toBe(section.includes("FATAL") ? 1 : 0);
-});
-
-test("the persona reaches a real model", async () => {
-  const { calls, env } = await startServer({ body: completion("Arr.") });
-  const [diff = ""] = codeBlocks(sectionOf("Use a real model"), "diff");
-  await runLesson({ folder: copyProject(...toEdits(diff)), env });
-  expect(calls[0]?.body.messages[0]?.content).toMatch(/pirate/);
-});
-
-test("the code for a project of your own gets a reply", async () => {
-  const { calls, env } = await startServer({ body: completion("Tokyo.") });
-  const [code = ""] = codeBlocks(sectionOf("Use a real model"), "js");
-  const folder = copyProject();
-  writeFileSync(join(folder, LESSON), code);
-  const { stdout, stderr } = await runLesson({ folder, env });
-  expect({ stdout, stderr }).toEqual({ stdout: "Tokyo.\n", stderr: "" });
-  const authorization = `Bearer ${env.OPENAI_API_KEY}`;
-  expect(calls).toMatchObject([{ headers: { authorization } }]);
-});
-
-describe.concurrent("a solution of a task on your own", () => {
-  const tasks = sectionOf("On your own").match(/^\d\. .*$/gm) ?? [];
-  const PART_1 = "const reply = await";
-  const PART_2 = 'await complete("Part 2 (multi-turn)", messages);';
-  const LOOP = `for (const question of ["Where?", "When?", "Why?"]) {
-    messages.push({ role: "user", content: question });`;
-  const TOKENS = "tokens += response.usage?.total_tokens ?? 0;";
-  const ITINERARY = '"Can you suggest a 3-day itinerary for Tokyo?"';
-  test.each<[number: number, ...edits: Edit[]]>([
-    [
-      1,
-      ['  { role: "user", content: QUESTION },\n', ""],
-      [PART_1, `${LOOP}\n${PART_1}`],
-      ['messages.push({ role: "user", content: FOLLOW_UP });', "}"],
-      [PART_2, ""],
-    ],
-    [
-      2,
-      [ITINERARY, '"What was my first question?"'],
-      [PART_2, `messages.splice(1, 2);\n${PART_2}`],
-    ],
-    [
-      3,
-      [PART_1, `let tokens = 0;\n${PART_1}`],
-      [PART_2, `${PART_2}\nlogger.info({ tokens }, "Paid for");`],
-      ["  return content;", `  ${TOKENS}\n  return content;`],
-    ],
-  ])("task %i shows the promised lines", async (number, ...edits) => {
-    const run = await runLesson({ folder: copyProject(...edits) });
-    const screen = onOneLine(toScreen(run));
-    const promises = tasks[number - 1]?.match(
-      /(?<=`)(sending|I can't|tokens ).*?(?=`)/g,
-    );
-    expect(promises).not.toBeUndefined();
-    for (const promise of promises ?? []) {
-      expect(screen).toContain(onOneLine(promise));
-    }
-  });
-});
-
-test(".env.example names every variable once, and sets none", () => {
-  const names = new Set<string>();
-  const get = (_: object, name: string) => void names.add(name);
-  readSettings(new Proxy({}, { get }));
-  const file = parse(envExample);
-  expect(new Set(Object.keys(file))).toEqual(names);
-  expect(envExample.match(/^\w+=$/gm)).toHaveLength(names.size);
+const ownTasks = sectionOf("On your own");
+const tasks = findAll(ownTasks, /^\d\. ([^]*?<\/details>\n\n)/gm);
+test.concurrent.each([0, 1, 2])("the solution of task %i", async (index) => {
+  const [task = "", hint, solution = ""] = tasks[index]!.split("<details>");
+  expect(hint).toMatch(/^<summary>Hint<.*<\/details>/);
+  const run = await runDiff(solution, index === 0 ? "Who?\nWhen?\nWhy?\n" : "");
+  expectQuoted(run, task);
+  const sizes = run.requests.map(({ messages }) => messages.length);
+  expect(`${sizes}`).toBe(["2,4,6,8", "2,4,4", "2,4"][index]);
 });
 
 test("a syntax error prints what the README quotes", async () => {
   const folder = copyProject(["TEMPERATURE = 0.7", "TEMPERATURE = 0,7"]);
   const { stderr } = await runLesson({ folder });
-  const [, symptom] =
-    /^- \*\*`(.*?)`/m.exec(sectionOf("Troubleshooting")) ?? [];
-  expect(stderr).toContain(symptom);
+  expect(stderr).toContain(findOne(bulletOf("`Transform"), /`(.*?)`/));
+  expect(stderr).toMatch(/01_chat_completion\.ts:\d+/);
 });
 
-// The command needs the quotes of a POSIX shell.
-const hasJq =
-  process.platform !== "win32" && spawnSync("jq", ["--version"]).status === 0;
-
-test.runIf(hasJq)("the jq command shows the roles", async () => {
-  const { stdout: input } = await originalRun;
-  const [command = ""] = codeBlocks(sectionOf("Read the log"), "sh");
-  const options = { shell: true, input, encoding: "utf8" } as const;
-  const { stdout } = spawnSync(command.replace(/.*\| jq/, "jq"), options);
-  expect(stdout).toBe(
-    '["system","user"]\n["system","user","assistant","user"]\n',
-  );
+test("the log has the fields and levels that the README lists", async () => {
+  const spans = findAll(bulletOf("Log"), /`(\w+)`/g);
+  const own = ["level", "time", "pid", "hostname", "msg"];
+  const fields = (await original).lines.flatMap((line) => Object.keys(line));
+  fields.push("baseURL", "finish_reason", "err", "hint");
+  expect([...own, ...spans]).toEqual(expect.arrayContaining(fields));
+  for (const label of ["debug", "info", "warn", "fatal"]) {
+    const level = `\`${label}\` (${levels.values[label]})`;
+    expect(bulletOf("Log")).toContain(level);
+  }
 });
 
-test("CI installs and runs the tests as the README says", () => {
-  const commands = codeBlocks(readme, "sh");
-  const ci = readProjectFile(".ci/run").match(/^npm .*$/gm) ?? [];
-  expect(commands).toContain(`npm ci && npx tsx ${LESSON}\n`);
-  expect(commands).toContain(`${ci.join(" && ")}\n`);
+const hasJq = spawnSync("sh", ["-c", "jq --version"]).status === 0;
+const jq = findOne(bulletOf("Log"), /`npx tsx \S+ \| (jq .*)`/);
+test.runIf(hasJq)("the jq command lists roles", async () => {
+  const { stdout: input } = await original;
+  const { stdout } = spawnSync("sh", ["-c", jq], { input, encoding: "utf8" });
+  expect(stdout).toMatch(/^\["system","user"\]\n.*"assistant","user"\]\n$/);
+});
+
+test(".env.example names each variable once and sets none", () => {
+  const names = new Set(findAll(provider, /"([A-Z]+(?:_[A-Z]+)+)"/g));
+  expect(Object.keys(parse(envExample)).sort()).toEqual([...names].sort());
+  expect(findAll(envExample, /^(\w+)=$/gm)).toHaveLength(names.size);
+  const values = findAll(sectionOf("Use a real model"), /`OPENAI_\w+=(.*?)`/g);
+  for (const value of values) expect(envExample).toContain(value);
+});
+
+test("commands name the script and what CI runs", () => {
+  const ci = findAll(readProjectFile(".ci/run"), /^(npm .*)$/gm).join(" && ");
+  expect(bulletOf("Tests")).toContain(`\`${ci}\``);
+  const run = sectionOf("Run it");
+  expect(blockOf(run, "sh")).toBe(`npm ci && npx tsx ${LESSON}\n`);
+  expect(run).toContain(`\`npx tsx watch --clear-screen=false ${LESSON}\``);
 });
