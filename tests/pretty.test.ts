@@ -79,7 +79,7 @@ test.each<[line: object, shown: string[]]>([
   [{ part: "a", msg: "Total" }, ["INFO a: Total"]],
   [{ request: "GET /", response: "text" }, ["GET /", "response text"]],
   [{ err: "Mine" }, ["err Mine"]],
-  [{ request: { messages: [user, null] } }, ["When?", "null"]],
+  [{ request: { messages: [null], usage: 1 } }, ["null", "usage 1"]],
   [{ response: { output: "Yo" } }, ["Yo"]],
   [{ response: completion(null, { message: { refusal: "No." } }) }, ["No."]],
   [{ response: completion([{ text: "Part." }]) }, ["Part."]],

@@ -50,7 +50,7 @@ test.each<[shell: string, file: string, uses: (string | undefined)[]]>([
   ["BASE_URL MODEL", "BASE_URL API_KEY", [undefined, SHELL, SHELL]],
   ["BASE_URL API_KEY", "BASE_URL API_KEY MODEL", [SHELL, SHELL, FILE]],
 ])("the shell sets [%s], .env [%s]: uses %j", async (shell, file, uses) => {
-  const others = set("ORG_ID PROJECT_ID CUSTOM_HEADERS", "shell");
+  const others = set("ORG_ID PROJECT_ID CUSTOM_HEADERS ADMIN_KEY", "shell");
   const env = { ...(shell && set(shell, "shell")), ...others };
   const provider = await load(env, file ? set(file, "file") : {});
   const { apiKey, baseURL, defaultHeaders, timeout } = provider.options;
@@ -61,7 +61,7 @@ test.each<[shell: string, file: string, uses: (string | undefined)[]]>([
   // What the SDK reads from the shell by itself goes with the shell's server.
   const isFile = uses.slice(0, 2).includes(FILE);
   const kept = Object.keys(others).filter((name) => name in process.env);
-  expect(kept).toHaveLength(isFile ? 0 : 3);
+  expect(kept).toHaveLength(isFile ? 0 : 4);
 });
 
 test.each<[name: string, value: string, hint?: RegExp]>([

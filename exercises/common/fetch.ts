@@ -48,11 +48,9 @@ async function wrapError(response: Response): Promise<Response> {
 
   // Besides `{ error: { message } }`, servers send `{ error }` (LM Studio),
   // `{ message }` (vLLM), `{ detail }` (FastAPI), a list (Gemini), and HTML.
-  const page = title ?? (text || `${status} ${statusText}`);
-  const words = error ?? detail ?? page;
+  const words = error ?? detail ?? (title || text || `${status} ${statusText}`);
   const message = typeof words === "string" ? words : JSON.stringify(words);
-  const sent = error instanceof Object ? error : Object(body);
-  const fields = { message, ...sent };
+  const fields = { message, ...(error instanceof Object ? error : body) };
   // OpenRouter quotes another provider's error.
   const { raw } = Object(fields.metadata);
   if (raw) fields.message += `: ${raw}`;

@@ -47,8 +47,7 @@ process.on("uncaughtException", (thrown) => {
 });
 
 // `head -1`, for example, closes the pipe early. A disk may be full.
-stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  stderr.write(`${error.message}\n`);
-  process.exit(1);
+stdout.on("error", ({ code, message }: NodeJS.ErrnoException) => {
+  if (code !== "EPIPE") stderr.write(`${message}\n`);
+  process.exit(code === "EPIPE" ? 0 : 1);
 });

@@ -24,7 +24,7 @@ export function createFormatter(): (line: Fields, columns: number) => string {
     const heading = [part, msg].filter(Boolean).map(toText).join(": ");
     const rows = [[`${clock} ${label} `, heading]];
     for (const [name, value] of Object.entries(fields)) {
-      const { messages, choices, usage, ...others }: Fields = Object(value);
+      const { messages, ...others }: Fields = Object(value);
       if (name === "request" && Array.isArray(messages)) {
         const old = previous;
         previous = messages.map((message) => JSON.stringify(message));
@@ -35,7 +35,8 @@ export function createFormatter(): (line: Fields, columns: number) => string {
           rows.push(toRow(`  ${mark} `, messages[index]));
         }
         rows.push([INDENT, toNotes(others)]);
-      } else if (name === "response" && Array.isArray(choices)) {
+      } else if (name === "response" && Array.isArray(others.choices)) {
+        const { choices, usage } = others;
         rows.push(...choices.map((each) => toRow(INDENT, each.message)));
         rows.push([INDENT, toSummary(choices, Object(usage))]);
       } else if (name === "err" && others.type) {

@@ -42,13 +42,14 @@ export async function loadProvider() {
 
   logger.level = read("LOG_LEVEL")?.toLowerCase() ?? "info";
   // A key for one server must never reach another, so it is read only where the
-  // base URL is. The SDK would also send the three variables from the shell.
+  // base URL is. The SDK would also send these variables from the shell.
   const source = find("OPENAI_BASE_URL") ?? find("OPENAI_API_KEY");
   const defaultURL = source ? OPENAI_URL : OFFLINE_URL;
   const baseURL = read("OPENAI_BASE_URL", source) ?? defaultURL;
   const apiKey = read("OPENAI_API_KEY", source);
   hideKey(apiKey);
   if (source === file) {
+    delete env.OPENAI_ADMIN_KEY;
     delete env.OPENAI_CUSTOM_HEADERS;
     delete env.OPENAI_ORG_ID;
     delete env.OPENAI_PROJECT_ID;

@@ -4,14 +4,12 @@ type Message = OpenAI.ChatCompletionMessageParam;
 
 const ORIGINAL_PROMPT =
   "You are a knowledgeable and enthusiastic travel assistant. Help users plan trips with practical advice.";
-const CANNED = new Map(
-  Object.entries({
-    "what s the best time of year to visit japan":
-      "Spring (March-May) is ideal for cherry blossoms. Autumn (September-November) offers beautiful foliage and mild weather. Both seasons have comfortable temperatures and fewer typhoons than summer.",
-    "can you suggest a 3 day itinerary for tokyo":
-      "Day 1: Explore Shibuya crossing and Harajuku street fashion. Day 2: Visit Senso-ji temple in Asakusa, then Akihabara for electronics. Day 3: Day trip to Kamakura for the Great Buddha and coastal views.",
-  }),
-);
+const CANNED = Object.entries({
+  "what s the best time of year to visit japan":
+    "Spring (March-May) is ideal for cherry blossoms. Autumn (September-November) offers beautiful foliage and mild weather. Both seasons have comfortable temperatures and fewer typhoons than summer.",
+  "can you suggest a 3 day itinerary for tokyo":
+    "Day 1: Explore Shibuya crossing and Harajuku street fashion. Day 2: Visit Senso-ji temple in Asakusa, then Akihabara for electronics. Day 3: Day trip to Kamakura for the Great Buddha and coastal views.",
+});
 const CITIES = ["Tokyo", "Kyoto", "Osaka", "Sapporo"];
 
 /** Plays the model: returns a reply to the last message. */
@@ -33,7 +31,7 @@ function answer(messages: Message[], temperature: number): string {
   const text = String(messages.at(-1)?.content).toLowerCase();
   const question = text.match(/[\p{L}\p{N}]+/gu)?.join(" ") ?? "";
 
-  const canned = CANNED.get(question);
+  const canned = CANNED.find(([key]) => key === question)?.[1];
   if (canned) return canned;
   if (question === "which city should i visit first") {
     return `I would start with ${drawCity(temperature)}.`;
