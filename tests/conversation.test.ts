@@ -98,6 +98,15 @@ const { model,`,
     expect(sent).toEqual(calls.map((call) => call.text));
   });
 
+  test("logs what it sends if an `await` is missing, too", async () => {
+    const { calls, env } = await startServer({ body: completion("Yes.") });
+    const folder = copyProject(["reply = await", "reply ="]);
+    const { requests } = await runLesson({ folder, env });
+    const sent = requests.map((request) => JSON.stringify(request)).sort();
+    expect(sent).toEqual(calls.map((call) => call.text).sort());
+    expect(sent).toHaveLength(2);
+  });
+
   test("warns when MAX_TOKENS cuts off a reply", async () => {
     const finish_reason = "length";
     const body = completion("Spring is", { finish_reason });

@@ -10,24 +10,22 @@ type ChatRequest = OpenAI.ChatCompletionCreateParamsNonStreaming;
 const OPENAI_URL = "https://api.openai.com/v1";
 // OpenAI's deprecations page names gpt-6-luna as the successor of gpt-4o,
 // gpt-4o-mini, gpt-4.1, and gpt-4.1-mini, which shut down on January 14, 2027.
-const MODELS = new Map([
-  [OPENAI_URL, "gpt-6-luna"],
-  [OFFLINE_URL, "offline"],
-]);
+const MODELS: Record<string, string> = {
+  [OPENAI_URL]: "gpt-6-luna",
+  [OFFLINE_URL]: "offline",
+};
 const OFFLINE =
   "Offline, with canned replies: neither OPENAI_API_KEY nor OPENAI_BASE_URL is set";
 const FORMATS: Record<string, RegExp> = {
   LOG_LEVEL: /^(trace|debug|info|warn|error|fatal|silent)$/i,
   // ASCII, without spaces, quotes, or backslashes.
   OPENAI_API_KEY: /^[!#-&(-[\]-~]+$/,
-  OPENAI_BASE_URL:
-    /^https?:\/\/(\[[\da-f:]+]|[^\s:/?#@]+)(:\d{1,5})?(\/[^\s?#@]*)?$/i,
+  OPENAI_BASE_URL: /^https?:\/\/(\[.+]|[^\s:/?#@]+)(:\d{1,5})?(\/[^\s?#@]*)?$/i,
 };
 
 /**
- * Reads the settings. Returns the model, the options of a client, and `adapt`,
- * which adapts a request to OpenAI and Azure OpenAI. Throws if a setting is
- * invalid or if a base URL comes without a model.
+ * Reads the settings. Returns the model, a client's options, and `adapt`, which
+ * adapts a request to OpenAI. Throws if a setting is invalid or missing.
  */
 export async function loadProvider() {
   const { env } = process;
@@ -69,7 +67,7 @@ export async function loadProvider() {
     logger: { error: debug, warn: debug, info: () => {}, debug },
     logLevel: "debug",
   };
-  const model = read("OPENAI_MODEL") ?? MODELS.get(baseURL);
+  const model = read("OPENAI_MODEL") ?? MODELS[baseURL];
   if (!model) {
     const list = listModels(new OpenAI(options));
     const models = await list.catch((error) => describeError(error).message);
@@ -78,7 +76,11 @@ export async function loadProvider() {
   if (source) logger.info({ baseURL, model }, "Using a real model");
   else logger.warn({ model }, OFFLINE);
   const isOpenAI = /\.openai\.(azure\.)?com$/.test(new URL(baseURL).hostname);
-  const adapt = isOpenAI ? adaptToOpenAI : (request: ChatRequest) => request;
+  const adapt = (original: ChatRequest): ChatRequest => {
+    // The script may push to its list before the SDK sends the request.
+    const request = { ...original, messages: [...original.messages] };
+    return isOpenAI ? adaptToOpenAI(request) : request;
+  };
   return { model, options, adapt };
 }
 
@@ -90,8 +92,7 @@ async function listModels(client: OpenAI): Promise<string> {
   return `Models on the server${more}: ${first}`;
 }
 
-// OpenAI's current models reject `max_tokens`, and reject a temperature unless
-// reasoning is off.
+// OpenAI's reasoning models accept a temperature only with reasoning off.
 function adaptToOpenAI({ max_tokens, ...request }: ChatRequest): ChatRequest {
   if (max_tokens !== undefined) request.max_completion_tokens ??= max_tokens;
   if (request.temperature !== undefined) request.reasoning_effort ??= "none";
