@@ -96,6 +96,13 @@ describe.concurrent("a mistake in an edit is one line that names it:", () => {
     expect(fatal.hint).toMatch(hint);
   });
 
+  test("two errors at once", async () => {
+    const reject = 'void Promise.reject(new Error("no"));\n';
+    const part = "const reply";
+    const folder = copyProject([part, reject + reject + part]);
+    expect(expectFatal(await runLesson({ folder })).msg).toMatch(/^Error: no/);
+  });
+
   test("a stream that is read as a reply", async () => {
     const events = { "content-type": "text/event-stream" };
     const { env } = await helpers.startServer({ headers: events, body: "" });

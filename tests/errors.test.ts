@@ -42,6 +42,8 @@ test.each<[status: number, body: unknown, message: string, hint: RegExp]>([
   [200, { error: { code: 429 } }, 'response: {"code":429}', /^Wait/],
   [200, "<html>No title", "response: <html>No title", /OPENAI_BASE_URL/],
   [400, { error: "A", message: "B" }, "B", SEE_MORE],
+  [400, apiError("", { message: null }), "null", SEE_MORE],
+  [502, "<html><title></title></html>", "<title>", /again/],
   [400, apiError("x does not support tools"), "tools", SEE_MORE],
   [400, apiError("No connected db.", { code: "400" }), "No conn", SEE_MORE],
   [400, apiError("Long.", { code: "context_length_exceeded" }), "", /Shorten/],

@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import { APIError, type OpenAI } from "openai";
 
-/** Hints, by the beginning of a code, parameter, status, or class. */
+/** Hints, by patterns of codes, parameters, words, statuses, and classes. */
 const HINTS = Object.entries({
   LOG_LEVEL: "Use trace, debug, info, warn, error, fatal, or silent.",
   OPENAI_API_KEY: "Copy the key again, without quotes or spaces.",
@@ -44,7 +44,7 @@ const HINTS = Object.entries({
 const NAMED =
   /\b(temperature|reasoning_effort|max_(completion_)?tokens|api[ _]key|context[ _](length|window|size))\b/i;
 /** The first stack frame in a script, outside `common/`. */
-const FRAME = /exercises[\\/](?!common)\w+[\\/]([\w.]+:\d+)/;
+const FRAME = /exercises[\\/](?!common)\w+[\\/]([\w.-]+:\d+)/;
 
 const findHint = (key: unknown) =>
   HINTS.find(([start]) => new RegExp(`^(${start})`, "i").test(`${key}`))?.[1];

@@ -40,7 +40,7 @@ async function wrapError(response: Response): Promise<Response> {
   if (ok && type?.includes("event-stream")) return response;
   const text = await response.clone().text();
   const [isPage, title] =
-    /^\s*<(?:!doctype|html)(?:.*?<title>([^<]*))?/is.exec(text) ?? [];
+    /^\s*<(?:!doctype|html)(?:.*?<title[^>]*>([^<]*))?/is.exec(text) ?? [];
   const json = await new Response(text).json().catch(() => undefined);
   const [body] = [json].flat();
   const { error, detail } = Object(body);
@@ -48,9 +48,11 @@ async function wrapError(response: Response): Promise<Response> {
 
   // Besides `{ error: { message } }`, servers send `{ error }` (LM Studio),
   // `{ message }` (vLLM), `{ detail }` (FastAPI), a list (Gemini), and HTML.
-  const words = error ?? detail ?? (title || text || `${status} ${statusText}`);
+  const sent = [error, body].find((each) => each instanceof Object);
+  const page = title || text || `${status} ${statusText}`;
+  const words = sent?.message ?? error ?? detail ?? page;
   const message = typeof words === "string" ? words : JSON.stringify(words);
-  const fields = { message, ...(error instanceof Object ? error : body) };
+  const fields = { ...sent, message };
   // OpenRouter quotes another provider's error.
   const { raw } = Object(fields.metadata);
   if (raw) fields.message += `: ${raw}`;

@@ -5,6 +5,7 @@ import { createFormatter, escapeControls } from "./pretty.ts";
 const { stdout, stderr } = process;
 const format = createFormatter();
 let secret = "";
+let isFailing = false;
 
 /** Hides an API key in the log. One under 20 characters is a dummy key. */
 export function hideKey(key = ""): void {
@@ -23,12 +24,12 @@ function streamWrite(line: string): string {
 // The stack is shown at the debug level.
 const describe = (thrown: unknown) =>
   describeError(thrown, logger.isLevelEnabled("debug"));
-const err = (error: unknown) =>
+const serialize = (error: unknown) =>
   error instanceof Error ? describe(error).err : error;
 
 /** Logs text to a terminal and JSON lines elsewhere, without the key. */
 export const logger = pino(
-  { hooks: { streamWrite }, serializers: { err, error: err } },
+  { hooks: { streamWrite }, serializers: { err: serialize, error: serialize } },
   stdout,
 );
 
@@ -39,6 +40,8 @@ export function toOneLine(text: string): string {
 }
 
 process.on("uncaughtException", (thrown) => {
+  if (isFailing) return;
+  isFailing = true;
   const { message, hint, err } = describe(thrown);
   const msg = toOneLine(message);
   logger.fatal({ err: { ...err, message: msg }, hint }, msg);

@@ -26,11 +26,11 @@ export function createFormatter(): (line: Fields, columns: number) => string {
     for (const [name, value] of Object.entries(fields)) {
       const { messages, ...others }: Fields = Object(value);
       if (name === "request" && Array.isArray(messages)) {
-        const old = previous;
+        const unmatched = previous;
         previous = messages.map((message) => JSON.stringify(message));
         for (const [index, json] of previous.entries()) {
-          const match = old.indexOf(json);
-          if (match >= 0) old.splice(match, 1);
+          const match = unmatched.indexOf(json);
+          if (match >= 0) unmatched.splice(match, 1);
           const mark = `${match < 0 ? "+" : " "}${`${index + 1}`.padStart(2)}`;
           rows.push(toRow(`  ${mark} `, messages[index]));
         }
