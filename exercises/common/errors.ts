@@ -46,6 +46,11 @@ const NAMED =
 /** The first stack frame in a script, outside `common/`. */
 const FRAME = /exercises[\\/](?!common)\w+[\\/]([\w.-]+:\d+)/;
 
+/** Whether a value is an object, a list included, whose properties can be read. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
 const findHint = (key: unknown) =>
   HINTS.find(([start]) => new RegExp(`^(${start})`, "i").test(`${key}`))?.[1];
 
