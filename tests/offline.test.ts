@@ -4,133 +4,204 @@ import { OFFLINE_URL, offlineFetch } from "../exercises/common/offline.ts";
 const JAPAN = "What's the best time of year to visit Japan?";
 const PROMPT =
   "You are a knowledgeable and enthusiastic travel assistant. Help users plan trips with practical advice.";
-const system = (content = PROMPT) => ({ role: "system", content });
+const original = { role: "system", content: PROMPT };
+const pirate = { role: "system", content: "You are a pirate." };
+const brief = { role: "developer", content: "Be brief." };
 const user = (content: unknown) => ({ role: "user", content });
 const assistant = (content: string) => ({ role: "assistant", content });
 
-async function complete(request: object) {
+async function post(request: object) {
   const body = JSON.stringify({ model: "offline", ...request });
-  const init = { method: "POST", body };
-  const response = await offlineFetch(`${OFFLINE_URL}/chat/completions`, init);
+  const url = `${OFFLINE_URL}/chat/completions`;
+  const response = await offlineFetch(url, { method: "POST", body });
   expect(response.ok).toBe(response.status === 200);
   return response.json();
 }
 
-const first = user("Hm, what was my FIRST question again?");
-const why = user("Why do you say that?");
-const pirate = system("You are a pirate.");
-const developer = { role: "developer", content: "Be brief." };
-const NO_REPLY = "I have no canned reply to that. Messages in this call:";
+async function getReply(messages: object[]): Promise<string> {
+  const { choices } = await post({ messages });
+  return choices[0].message.content;
+}
 
-test.each<[messages: object[], reply: RegExp | string]>([
-  [[user(JAPAN)], /^Spring/],
-  [
-    [system(), user("what’s the BEST time of year\n to visit Japan")],
-    /^Spring/,
-  ],
-  [[user("Can you suggest a 3 day itinerary for Tokyo??")], /^Day 1/],
-  [[user("One?"), user("Two?"), first], 'Your first question was: "One?"'],
-  [[system(), first], /can't tell.*no earlier message/],
-  [[assistant("A."), assistant("B."), why], /"B\."/],
-  [[user("One?"), why], /can't tell.*no earlier reply/],
-  [[user("Constructor")], `${NO_REPLY} 1.`],
-  [
-    [user("One?"), assistant("A."), user("Two?")],
-    `${NO_REPLY} 3. Your first message: "One?"`,
-  ],
-  [[pirate, user(JAPAN)], /^Offline, .*: "You are a pirate\." Spring/],
-  [[pirate, developer, user("One?")], /: "You are a pirate\.", "Be brief\." I/],
-])("replies to what the list contains: %j", async (messages, reply) => {
-  const { choices } = await complete({ messages });
-  expect(choices[0].message.content).toEqual(
-    reply instanceof RegExp ? expect.stringMatching(reply) : reply,
-  );
+test.each<[question: string, start: string]>([
+  [JAPAN, "Spring (March-May)"],
+  ["what’s the BEST time of year\n to visit Japan", "Spring (March-May)"],
+  ["Can you suggest a 3 day itinerary for Tokyo??", "Day 1:"],
+  ["What should I pack?", "Pack comfortable walking shoes"],
+])("%j gets its canned reply", async (question, start) => {
+  const reply = await getReply([original, user(question)]);
+  expect(reply.startsWith(start)).toBe(true);
 });
 
-// The share of the first city, within at least five standard deviations.
+const first = user("Hm, what was my FIRST question again?");
+const why = user("Why do you say that?");
+const NO_MESSAGE =
+  "I can't tell: this call contains no earlier message from you.";
+const NOT_SAID = "I can't tell: this call doesn't contain what I said last.";
+const UNKNOWN =
+  "I have no canned reply to that (README.md lists the questions that I know). Messages in this call:";
+const NO_QUESTION =
+  "I see no question to answer: the last message isn't from the user.";
+
+test.each<[what: string, messages: object[], reply: string]>([
+  [
+    "the first question, quoted",
+    [original, user("One?"), assistant("A."), user("Two?"), first],
+    'Your first question was: "One?"',
+  ],
+  ["no first question", [original, first], NO_MESSAGE],
+  [
+    "its last reply, quoted",
+    [user("One?"), assistant("A."), user("Two?"), assistant("B."), why],
+    'I said: "B." Offline, I can\'t say why.',
+  ],
+  [
+    "a reply that was not appended",
+    [user("One?"), assistant("A."), user("Two?"), why],
+    NOT_SAID,
+  ],
+  ["no reply", [why], NOT_SAID],
+  ["an unknown question", [user("constructor")], `${UNKNOWN} 1.`],
+  [
+    "an unknown question with a message before it",
+    [user("One?"), assistant("A."), user("Two?")],
+    `${UNKNOWN} 3. Your first message: "One?"`,
+  ],
+  ["only instructions", [original], NO_QUESTION],
+  ["swapped roles", [original, assistant(JAPAN)], NO_QUESTION],
+  [
+    "the reply in the user's place, and the question in the assistant's",
+    [original, user(JAPAN), user("Spring."), assistant("A plan?")],
+    NO_QUESTION,
+  ],
+])("the model replies to what the list contains: %s", async (...row) => {
+  const [, messages, reply] = row;
+  expect(await getReply(messages)).toBe(reply);
+});
+
+test("instructions other than the original are quoted, each on a line", async () => {
+  const quote = (text: string) =>
+    `Offline, I can't follow instructions, but this call contains one: "${text}"`;
+  const reply = await getReply([original, pirate, brief, first]);
+  expect(reply.split("\n")).toEqual([
+    quote("You are a pirate."),
+    quote("Be brief."),
+    NO_MESSAGE,
+  ]);
+});
+
+// The share of the likeliest city, give or take five standard deviations.
 test.each([
   [0, 1000, 1000],
-  [0.7, 683, 843],
-  [2, 375, 535],
-])("draws a city by a softmax at %d", async (temperature, min, max) => {
+  [0.7, 695, 831],
+  [2, 376, 534],
+])("a city is drawn by a softmax at %d", async (temperature, min, max) => {
   const messages = [user("Which city should I visit first?")];
   let count = 0;
   for (let call = 0; call < 10; call++) {
-    const { choices } = await complete({ messages, temperature, n: 100 });
-    count += JSON.stringify(choices).split("Tokyo").length - 1;
+    const { choices } = await post({ messages, temperature, n: 100 });
+    for (const { message } of choices) {
+      if (message.content === "I would start with Tokyo.") count += 1;
+    }
   }
   expect(count).toBeGreaterThanOrEqual(min);
   expect(count).toBeLessThanOrEqual(max);
 });
 
-test("returns n choices, and counts the tokens of all of them", async () => {
+test("words and punctuation marks of all messages and choices are counted", async () => {
   const messages = [user("Où? It's 3-day."), user(JAPAN)];
-  const request = { messages, temperature: 2, n: 128 };
-  const { choices, usage } = await complete(request);
+  const { choices, usage } = await post({ messages, n: 128 });
   expect(choices).toHaveLength(128);
-  const counts = { prompt_tokens: 21, completion_tokens: 128 * 36 };
-  expect(usage).toEqual({ ...counts, total_tokens: 21 + 128 * 36 });
+  expect(usage).toEqual({
+    prompt_tokens: 9 + 12,
+    completion_tokens: 128 * 36,
+    total_tokens: 9 + 12 + 128 * 36,
+  });
 });
 
-test.each<[limits: object, finish_reason: string, content: RegExp]>([
-  [{ max_tokens: 5 }, "length", /^Spring \(March-May$/],
-  [{ max_completion_tokens: 5, max_tokens: 9 }, "length", /\(March-May$/],
-])("cuts off the reply at %j", async (limits, finish_reason, content) => {
-  const body = await complete({ messages: [user(JAPAN)], ...limits });
-  expect(body.choices[0].finish_reason).toBe(finish_reason);
-  expect(body.choices[0].message.content).toMatch(content);
-  expect(Object.values(limits)).toContain(body.usage.completion_tokens);
+test.each<[limits: object]>([
+  [{ max_tokens: 5 }],
+  [{ max_completion_tokens: 5, max_tokens: 9 }],
+])("a reply is cut off at the lower limit: %j", async (limits) => {
+  const { choices, usage } = await post({ messages: [user(JAPAN)], ...limits });
+  expect(choices[0]).toMatchObject({
+    message: { content: "Spring (March-May" },
+    finish_reason: "length",
+  });
+  expect(usage.completion_tokens).toBe(5);
 });
 
-const robot = { role: "robot", content: "Hi" };
+test("a reply as long as the limit isn't cut off", async () => {
+  const { choices } = await post({ messages: [user(JAPAN)], max_tokens: 36 });
+  expect(choices[0].finish_reason).toBe("stop");
+});
+
 const AWAIT = "an empty object (is an `await` missing?)";
+const robot = { role: "robot", content: "Hi" };
 
 test.each<[request: object, param: string, got: string]>([
   [{ model: undefined }, "model", "nothing"],
   [{ messages: undefined }, "messages", "nothing"],
+  [{ messages: [] }, "messages", "[]"],
   [{ messages: "Hi" }, "messages", 'the string "Hi"'],
+  [{ messages: user("Hi") }, "messages", '{"role":"user","content":"Hi"}'],
   [{ messages: [null] }, "messages[0]", "null"],
-  [{ messages: [system(), "Hi"] }, "messages[1]", 'the string "Hi"'],
+  [{ messages: [original, "Hi"] }, "messages[1]", 'the string "Hi"'],
   [{ messages: [{ content: "Hi" }] }, "messages[0]", '{"content":"Hi"}'],
-  [{ messages: [system(), robot] }, "messages[1].role", 'the string "robot"'],
+  [{ messages: [{ role: "user" }] }, "messages[0]", '{"role":"user"}'],
+  [{ messages: [original, robot] }, "messages[1].role", 'the string "robot"'],
   [{ messages: [user(Promise.resolve())] }, "messages[0].content", AWAIT],
+  [{ messages: [user(null)] }, "messages[0].content", "null"],
   [{ temperature: "0.7" }, "temperature", 'the string "0.7"'],
+  [{ temperature: -0.1 }, "temperature", "-0.1"],
+  [{ temperature: 2.1 }, "temperature", "2.1"],
   [{ max_tokens: 0 }, "max_tokens", "0"],
+  [{ max_tokens: 1.5 }, "max_tokens", "1.5"],
   [{ max_completion_tokens: "5" }, "max_completion_tokens", 'the string "5"'],
+  [{ n: 0 }, "n", "0"],
   [{ n: 129 }, "n", "129"],
-])("rejects %j, and says what it got", async (request, param, got) => {
-  const { error } = await complete({ messages: [user("Hi")], ...request });
-  const type = "invalid_request_error";
-  expect(error).toMatchObject({ type, param, code: "invalid_value" });
-  expect(error.message).toMatch(/^'.*' must be ./);
-  expect(error.message).toContain(`'${param}'`);
-  expect(error.message).toContain(`, but got ${got}.`);
-});
+])(
+  "%j is rejected, and the error says what it got",
+  async (request, ...row) => {
+    const [param, got] = row;
+    const { error } = await post({ messages: [user("Hi")], ...request });
+    expect(error).toMatchObject({
+      message: expect.stringMatching(/^'.*' must be ./),
+      type: "invalid_request_error",
+      param,
+      code: "invalid_value",
+    });
+    expect(error.message).toContain(`'${param}' must be`);
+    expect(error.message).toContain(`, but got ${got}.`);
+  },
+);
 
 const parts = [{ type: "text", text: "Hi" }];
-test.each<[request: object, param: string]>([
-  [{ stream: true }, "stream"],
-  [{ stop: "." }, "stop"],
-  [{ temprature: 0.7 }, "temprature"],
-  [{ role: "user" }, "role"],
-  [{ messages: [user(parts)] }, "messages[0].content"],
-  [{ messages: [{ ...user("Hi"), name: "me" }] }, "messages[0].name"],
-])("says that it doesn't support %j", async (request, param) => {
-  const { error } = await complete({ messages: [user("Hi")], ...request });
+const tool = { role: "tool", content: "4", tool_call_id: "call_1" };
+const named = { ...user("Hi"), name: "me" };
+
+test.each<[request: object, param: string, what: string]>([
+  [{ model: "gpt-6-luna" }, "model", "The model 'gpt-6-luna'"],
+  [{ stream: true }, "stream", "'stream'"],
+  [{ stop: "." }, "stop", "'stop'"],
+  [{ tools: [] }, "tools", "'tools'"],
+  [{ temprature: 0.7 }, "temprature", "'temprature'"],
+  [{ messages: [user(parts)] }, "messages[0].content", "Content in parts"],
+  [{ messages: [tool] }, "messages[0].role", "The role 'tool'"],
+  [{ messages: [named] }, "messages[0].name", "'messages[0].name'"],
+])("%j isn't supported offline", async (request, param, what) => {
+  const { error } = await post({ messages: [user("Hi")], ...request });
   expect(error).toMatchObject({ param, code: "offline" });
-  expect(error.message).toBe(`'${param}' isn't supported offline.`);
+  expect(error.message).toBe(`${what} isn't supported offline.`);
 });
 
 test.each([
   ["POST", `${OFFLINE_URL}/embeddings`],
   ["GET", `${OFFLINE_URL}/chat/completions`],
   ["POST", "http://localhost:11434/v1/chat/completions"],
-])(
-  "says that it doesn't support other endpoints: %s %s",
-  async (method, url) => {
-    const response = await offlineFetch(url, { method });
-    const { error } = await response.json();
-    expect(response.ok).toBe(false);
-    expect(error.message).toBe(`'${method} ${url}' isn't supported offline.`);
-  },
-);
+])("%s %s isn't supported offline", async (method, url) => {
+  const response = await offlineFetch(url, { method });
+  const { error } = await response.json();
+  expect(response.status).toBe(400);
+  expect(error.message).toBe(`'${method} ${url}' isn't supported offline.`);
+});

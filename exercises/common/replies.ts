@@ -1,58 +1,100 @@
-import type OpenAI from "openai";
+/** A message whose content is text, the only kind that exists offline. */
+export interface Message {
+  role: string;
+  content: string;
+}
 
-type Message = OpenAI.ChatCompletionMessageParam;
-
+// The system message of the unedited script: the only one that isn't quoted.
 const ORIGINAL_PROMPT =
   "You are a knowledgeable and enthusiastic travel assistant. Help users plan trips with practical advice.";
-const CANNED = Object.entries({
-  "what s the best time of year to visit japan":
-    "Spring (March-May) is ideal for cherry blossoms. Autumn (September-November) offers beautiful foliage and mild weather. Both seasons have comfortable temperatures and fewer typhoons than summer.",
-  "can you suggest a 3 day itinerary for tokyo":
-    "Day 1: Explore Shibuya crossing and Harajuku street fashion. Day 2: Visit Senso-ji temple in Asakusa, then Akihabara for electronics. Day 3: Day trip to Kamakura for the Great Buddha and coastal views.",
-});
-const CITIES = ["Tokyo", "Kyoto", "Osaka", "Sapporo"];
 
-/** Plays the model: returns a reply to the last message. */
+const CANNED_REPLIES = new Map([
+  [
+    "what s the best time of year to visit japan",
+    "Spring (March-May) is ideal for cherry blossoms. Autumn (September-November) offers beautiful foliage and mild weather. Both seasons have comfortable temperatures and fewer typhoons than summer.",
+  ],
+  [
+    "can you suggest a 3 day itinerary for tokyo",
+    "Day 1: Explore Shibuya crossing and Harajuku street fashion. Day 2: Visit Senso-ji temple in Asakusa, then Akihabara for electronics. Day 3: Day trip to Kamakura for the Great Buddha and coastal views.",
+  ],
+  [
+    "what should i pack",
+    "Pack comfortable walking shoes, layers for cool evenings, and a small umbrella.",
+  ],
+]);
+
+const CITIES = ["Tokyo", "Kyoto", "Osaka", "Sapporo"] as const;
+
+/**
+ * Plays the model: returns a reply to the messages. The temperature, from 0 to
+ * 2, affects only which city to visit first.
+ */
 export function replyTo(messages: Message[], temperature: number): string {
-  const reply = answer(messages, temperature);
-  const prompts = messages
-    .filter(({ role }) => role === "system" || role === "developer")
-    .filter(({ content }) => content !== ORIGINAL_PROMPT)
-    .map(({ content }) => `"${content}"`);
-  if (prompts.length === 0) return reply;
-  return `Offline, I can't follow my instructions, but this call contains them: ${prompts.join(", ")} ${reply}`;
+  const lines: string[] = [];
+  for (const { role, content } of messages) {
+    const isInstruction = role === "system" || role === "developer";
+    if (isInstruction && content !== ORIGINAL_PROMPT) {
+      lines.push(
+        `Offline, I can't follow instructions, but this call contains one: "${content}"`,
+      );
+    }
+  }
+  lines.push(answer(messages, temperature));
+  return lines.join("\n");
 }
 
 function answer(messages: Message[], temperature: number): string {
+  const last = messages.at(-1);
+  if (last?.role !== "user") {
+    return "I see no question to answer: the last message isn't from the user.";
+  }
   const earlier = messages.slice(0, -1);
-  const first = earlier.find(({ role }) => role === "user");
-  const last = earlier.findLast(({ role }) => role === "assistant");
-  // Case, spacing, and punctuation don't matter.
-  const text = String(messages.at(-1)?.content).toLowerCase();
-  const question = text.match(/[\p{L}\p{N}]+/gu)?.join(" ") ?? "";
+  const firstFromUser = earlier.find(({ role }) => role === "user");
+  const previous = earlier.at(-1);
 
-  const canned = CANNED.find(([key]) => key === question)?.[1];
+  const question = simplify(last.content);
+  const canned = CANNED_REPLIES.get(question);
   if (canned) return canned;
   if (question === "which city should i visit first") {
     return `I would start with ${drawCity(temperature)}.`;
   }
   if (question.includes("first question")) {
-    if (first) return `Your first question was: "${first.content}"`;
+    if (firstFromUser) {
+      return `Your first question was: "${firstFromUser.content}"`;
+    }
     return "I can't tell: this call contains no earlier message from you.";
   }
   if (question === "why do you say that") {
-    if (last) return `I said: "${last.content}" Offline, I can't say why.`;
-    return "I can't tell: this call contains no earlier reply from me.";
+    if (previous?.role === "assistant") {
+      return `I said: "${previous.content}" Offline, I can't say why.`;
+    }
+    return "I can't tell: this call doesn't contain what I said last.";
   }
-  const unknown = `I have no canned reply to that. Messages in this call: ${messages.length}.`;
-  return first ? `${unknown} Your first message: "${first.content}"` : unknown;
+  const unknown = `I have no canned reply to that (README.md lists the questions that I know). Messages in this call: ${messages.length}.`;
+  if (!firstFromUser) return unknown;
+  return `${unknown} Your first message: "${firstFromUser.content}"`;
 }
 
-/** Samples a city as a model samples a token: a softmax with a temperature. */
-function drawCity(temperature: number): string | undefined {
-  // At 0, dividing by almost nothing leaves only the first city.
-  const divisor = temperature || Number.EPSILON;
-  const weights = CITIES.map((_, rank) => Math.exp(-rank / divisor));
-  let point = Math.random() * weights.reduce((sum, weight) => sum + weight);
-  return CITIES[weights.findIndex((weight) => (point -= weight) < 0)];
+/** Removes what doesn't matter in a question: case, spacing, and punctuation. */
+function simplify(text: string): string {
+  const words = text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  return words.join(" ");
+}
+
+/** Draws a city as a model draws a token: by a softmax with a temperature. */
+function drawCity(temperature: number): string {
+  const [likeliest] = CITIES;
+  // The softmax would divide by zero. Its limit is the likeliest city.
+  if (temperature === 0) return likeliest;
+
+  const options = CITIES.map((city, rank) => {
+    return { city, weight: Math.exp(-rank / temperature) };
+  });
+  const total = options.reduce((sum, { weight }) => sum + weight, 0);
+  let point = Math.random() * total;
+  for (const { city, weight } of options) {
+    point -= weight;
+    if (point < 0) return city;
+  }
+  return likeliest;
 }
