@@ -2,113 +2,196 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import * as helpers from "./helpers.ts";
+import {
+  apiError,
+  completion,
+  copyProject,
+  editLesson,
+  expectFatal,
+  expectSuccess,
+  ROOT,
+  runLesson,
+  startServer,
+  type Edit,
+} from "./helpers.ts";
 
-const { completion, copyProject, expectFatal, insert, runLesson } = helpers;
+const CLIENT = "const client = new OpenAI(options);\n";
+const CALL_1 = 'await complete("Part 1 (single-turn)", messages)';
+const CALL_2 = 'await complete("Part 2 (multi-turn)", messages)';
+const PUSH_REPLY = 'messages.push({ role: "assistant", content: reply });';
+const PUSH_QUESTION = 'messages.push({ role: "user", content: FOLLOW_UP });';
+const TEMPERATURE = "temperature: TEMPERATURE,";
 
-test("an editor underlines a misspelled parameter, and accepts the SDK's own", () => {
-  const temperature = "temperature: TEMPERATURE,";
-  const folder = copyProject([temperature, "temprature: TEMPERATURE,"]);
-  const valid = helpers.editLesson(
-    [temperature, 'response_format: { type: "json_object" }, tools: [],'],
-    insert("const c: OpenAI = client; void c;"),
-  );
+test("an editor underlines a misspelled parameter, and no parameter of the SDK", () => {
+  const folder = copyProject([TEMPERATURE, "temprature: TEMPERATURE,"]);
+  const valid = editLesson([
+    [TEMPERATURE, 'response_format: { type: "json_object" }, tools: [],'],
+  ]);
   writeFileSync(join(folder, "exercises/01_llm_basics/valid.ts"), valid);
-  const modules = join(helpers.ROOT, "node_modules");
-  const tsc = [join(modules, "typescript/bin/tsc"), "--project", folder];
-  const types = ["--typeRoots", join(modules, "@types"), "--pretty", "false"];
-  const options = { encoding: "utf8" } as const;
-  const { stdout } = spawnSync(process.execPath, [...tsc, ...types], options);
+  const modules = join(ROOT, "node_modules");
+  const tsc = join(modules, "typescript/bin/tsc");
+  const types = ["--typeRoots", join(modules, "@types")];
+  const { stdout } = spawnSync(
+    process.execPath,
+    [tsc, "--project", folder, ...types, "--pretty", "false"],
+    { encoding: "utf8" },
+  );
   const errors = stdout.match(/^\S.*$/gm);
   expect(errors).toEqual([expect.stringMatching(/completion.*temprature/)]);
 });
 
-test("code from the documentation of the SDK and of pino works", async () => {
-  const edit = insert(`
+test("a reader's own calls work: streams, other endpoints, errors", async () => {
+  const code = `
     const ask = { model, messages: [{ role: "user", content: "Hi" }] };
-    const { completions } = client.chat;
-    const error = await completions.create(ask).catch((error) => error);
+    const error = await client.chat.completions.create(ask).catch((error) => error);
     logger.error(error);
-    logger.warn({ err: error, error }, "failed");
-    const { data, response } = await completions.create(ask).withResponse();
-    const raw = await completions.create(ask).asResponse();
-    const stream = await completions.create({ ...ask, stream: true });
-    const chunks = [];
-    for await (const chunk of stream) chunks.push(chunk);
-    const input = { model, input: "Hi" };
-    const embeddings = await client.embeddings.create({ ...input, encoding_format: "float" });
-    logger.info({
-      error: [error instanceof OpenAI.APIError, error.status, error.error],
-      headers: [data._request_id, response.headers.get("x-left")],
-      raw: [raw.status, raw.statusText, new URL(raw.url).pathname, await raw.text()],
-      deltas: chunks.map(({ choices }) => choices[0].delta),
-      output_text: (await client.responses.create(input)).output_text,
-      embeddings: embeddings.data,
-    });`);
+    const stream = await client.chat.completions.create({ ...ask, stream: true });
+    const words = [];
+    for await (const chunk of stream) words.push(chunk.choices[0].delta.content);
+    const models = await client.models.list();
+    logger.info({ words, models: models.data }, "mine");
+    `;
   const chunk = (content: string) =>
     `data: ${JSON.stringify({ choices: [{ delta: { content } }] })}\n\n`;
-  const content = [{ type: "output_text", text: "Yo" }];
-  const events = { "content-type": "text/event-stream; charset=utf-8" };
-  const yes = { body: completion("Yes.") };
-  const fields = { param: "messages", provider_specific_fields: { a: [1] } };
-  const { env } = await helpers.startServer(
-    { status: 400, body: helpers.apiError("Empty\nlist.", fields) },
-    { ...yes, headers: { "x-request-id": "req_42", "x-left": "9" } },
-    { status: 203, body: "Raw." },
-    { headers: events, body: `${chunk("One")}${chunk("two")}data: [DONE]\n\n` },
-    { body: { data: [{ embedding: [0.5, 1] }] } },
-    { body: { object: "response", output: [{ type: "message", content }] } },
-    yes,
+  const { env } = await startServer(
+    { status: 400, body: apiError("Empty list.", { param: "messages" }) },
+    {
+      headers: { "content-type": "text/event-stream; charset=utf-8" },
+      body: `${chunk("One")}${chunk("two")}data: [DONE]\n\n`,
+    },
+    { body: { data: [{ id: "m" }] } },
+    { body: completion("Yes.") },
   );
-  const result = await runLesson({ folder: copyProject(edit), env });
-  helpers.expectSuccess(result);
-  const message = "400 Empty\nlist.";
-  const err = { type: "api_error", message, status: 400, param: "messages" };
-  const [, error, warning, own] = result.lines;
-  expect(error).toMatchObject({ level: 50, msg: message });
-  expect(error?.err).toEqual(err);
-  expect(warning).toMatchObject({ level: 40, msg: "failed" });
-  expect(warning).toMatchObject({ err, error: err });
-  expect(own).toMatchObject({
-    error: [true, 400, fields],
-    headers: ["req_42", "9"],
-    raw: [203, "Non-Authoritative Information", "/v1/chat/completions", "Raw."],
-    deltas: [{ content: "One" }, { content: "two" }],
-    output_text: "Yo",
-    embeddings: [{ embedding: [0.5, 1] }],
+  const folder = copyProject([CLIENT, CLIENT + code]);
+  const run = await runLesson({ folder, env });
+  expectSuccess(run);
+  expect(run.lines[1]).toMatchObject({
+    level: 50,
+    msg: "400 Empty list.",
+    err: { message: "Empty list.", status: 400, param: "messages" },
+  });
+  expect(run.lines[2]).toMatchObject({
+    msg: "mine",
+    words: ["One", "two"],
+    models: [{ id: "m" }],
   });
 });
 
-describe.concurrent("a mistake in an edit is one line that names it:", () => {
-  const AT = "\\(01_chat_completion\\.ts:\\d+\\)$";
-  const push = 'messages.push({ role: "user", content: FOLLOW_UP });';
-  test.each<[before: string, after: string, msg: string, hint: RegExp]>([
-    ["TEMPERATURE = 0.7", "TEMPERATURE = T", `T is not defined ${AT}`, /runs/],
-    [push, "messages = [];", `constant variable\\. ${AT}`, /`const`/],
-    ["await client.chat", "client.chat", `^TypeError: .* ${AT}`, /`await`/],
-    ["reply = await", "reply =", "messages\\[2\\].*`await`", /`messages`/],
-    ["    model,", "    stop: [], model,", "'stop'.*offline", /real model/],
-    ["const reply", 'throw "no";\nconst reply', "^Uncaught 'no'$", /LOG_LEVEL/],
-  ])("%s -> %s", async (before, after, msg, hint) => {
-    const folder = copyProject([before, after]);
-    const fatal = expectFatal(await runLesson({ folder }));
-    expect(fatal.msg).toMatch(new RegExp(msg));
-    expect(fatal.hint).toMatch(hint);
-  });
-
-  test("two errors at once", async () => {
-    const reject = 'void Promise.reject(new Error("no"));\n';
-    const part = "const reply";
-    const folder = copyProject([part, reject + reject + part]);
-    expect(expectFatal(await runLesson({ folder })).msg).toMatch(/^Error: no/);
+describe.concurrent("a mistake in an edit is named:", () => {
+  // A message that ends with a line of the script, and a part of its hint.
+  test.each<[what: string, edit: Edit, message: string]>([
+    [
+      "an unknown name",
+      ["TEMPERATURE = 0.7", "TEMPERATURE = WARM"],
+      "ReferenceError: WARM is not defined",
+    ],
+    [
+      "a new value for a constant",
+      [PUSH_QUESTION, "messages = [];"],
+      "TypeError: Assignment to constant variable.",
+    ],
+    [
+      "a missing await before create",
+      ["await client.chat", "client.chat"],
+      "TypeError: Cannot read properties of undefined (reading '0')",
+    ],
+    [
+      "an object for the list",
+      [
+        CALL_2,
+        CALL_2.replace("messages", '{ role: "user", content: FOLLOW_UP }'),
+      ],
+      "TypeError: list.map is not a function",
+    ],
+    [
+      "no list",
+      [CALL_1, 'await complete("Part 1")'],
+      "TypeError: Cannot read properties of undefined (reading 'map')",
+    ],
+    [
+      "no options",
+      ["new OpenAI(options)", "new OpenAI()"],
+      "OpenAIError: Missing credentials.",
+    ],
+    [
+      "an error of its own",
+      [
+        "const reply",
+        'throw new Error("500 tokens are too few");\nconst reply',
+      ],
+      "Error: 500 tokens are too few",
+    ],
+  ])("%s", async (_, edit, message) => {
+    const run = await runLesson({ folder: copyProject(edit) });
+    const { msg, hint } = expectFatal(run);
+    expect(msg.startsWith(message)).toBe(true);
+    expect(msg).toMatch(/ \(01_chat_completion\.ts:\d+\)$/);
+    expect(hint).toMatch(/^Look at that line/);
   });
 
   test("a stream that is read as a reply", async () => {
-    const events = { "content-type": "text/event-stream" };
-    const { env } = await helpers.startServer({ headers: events, body: "" });
+    const headers = { "content-type": "text/event-stream" };
+    const { env } = await startServer({ headers, body: "" });
     const folder = copyProject(["    model,", "    stream: true, model,"]);
     const { msg, hint } = expectFatal(await runLesson({ folder, env }));
-    expect(msg).toMatch(new RegExp(`^TypeError: .* ${AT}`));
-    expect(hint).toMatch(/`for await`/);
+    expect(msg).toMatch(/^TypeError: .* \(01_chat_completion\.ts:\d+\)$/);
+    expect(hint).toContain("`for await`");
   });
+
+  test.each<[what: string, edit: Edit, message: string]>([
+    [
+      "a missing await before complete",
+      [`reply = ${CALL_1}`, `reply = ${CALL_1.replace("await ", "")}`],
+      "'messages[2].content' must be text, but got an empty object (is an `await` missing?).",
+    ],
+    [
+      "a string in the list",
+      [PUSH_QUESTION, "messages.push(FOLLOW_UP);"],
+      "'messages[3]' must be an object with a role and content, but got the string \"Can you suggest a 3-day itinerary for Tokyo?\".",
+    ],
+    [
+      "a string for the list",
+      ["messages: list", 'messages: "Hi"'],
+      "'messages' must be a list of at least one message, but got the string \"Hi\".",
+    ],
+    [
+      "another name for the list",
+      ["messages: list", "prompt: list"],
+      "'prompt' isn't supported offline.",
+    ],
+    [
+      "a misspelled parameter",
+      [TEMPERATURE, "temprature: TEMPERATURE,"],
+      "'temprature' isn't supported offline.",
+    ],
+    [
+      "another model",
+      ["    model,", '    model: "gpt-4o",'],
+      "The model 'gpt-4o' isn't supported offline.",
+    ],
+  ])("%s", async (_, edit, message) => {
+    const run = await runLesson({ folder: copyProject(edit) });
+    const { msg, hint } = expectFatal(run);
+    expect(msg).toBe(message);
+    expect(hint).toBeTruthy();
+  });
+
+  test("swapped roles", async () => {
+    const swapped = PUSH_QUESTION.replace("user", "assistant");
+    const folder = copyProject([PUSH_QUESTION, swapped]);
+    const run = await runLesson({ folder });
+    expectSuccess(run);
+    const { content } = run.responses[1]?.choices[0]?.message ?? {};
+    expect(content).toMatch(/^I see no question/);
+  });
+});
+
+test("a base URL that is no API is not blamed on the script", async () => {
+  const { env } = await startServer({
+    headers: { "content-type": "text/plain" },
+    body: "Ollama is running",
+  });
+  const { msg, hint } = expectFatal(await runLesson({ env }));
+  expect(msg).toBe("Unexpected response: Ollama is running");
+  expect(hint).toContain("/v1");
 });

@@ -1,75 +1,176 @@
-import OpenAI from "openai";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { wrapFetch } from "../exercises/common/fetch.ts";
 import { logger } from "../exercises/common/logger.ts";
-import { apiError, completion } from "./helpers.ts";
+import { apiError, completion, startServer } from "./helpers.ts";
 
-const url = "http://server/v1/chat/completions";
+const CHAT = "http://server/v1/chat/completions?api-version=1";
+const OTHER = "http://server/v1/embeddings";
 
-const events = { headers: { "content-type": "text/event-stream" } };
-test.each([
-  ["a completion", Response.json(completion("Yes."))],
-  ["an endless stream of events", new Response(new ReadableStream(), events)],
-  ["text", new Response("Yes.")],
-  ["nothing", new Response(null, { status: 204 })],
-  ["no error", Response.json({ error: null })],
-])("passes %s on as it came", async (_what, response) => {
-  expect(await wrapFetch(async () => response)(url)).toBe(response);
-  expect(response.bodyUsed).toBe(false);
+/** Posts a request to a server that sends this response. */
+function post(response: Response, url = CHAT, request: object = {}) {
+  const init = { method: "POST", body: JSON.stringify(request) };
+  return wrapFetch(async () => response)(url, init);
+}
+
+const json = { "content-type": "application/json" };
+const events = { "content-type": "text/event-stream; charset=utf-8" };
+const yes = JSON.stringify(completion("Yes."));
+
+describe("a good response is passed on as it came:", () => {
+  test.each<[what: string, response: Response, url?: string]>([
+    ["a completion", Response.json(completion("Yes."))],
+    ["no error", Response.json({ ...completion("Yes."), error: null })],
+    ["no choices yet", Response.json({ choices: [] })],
+    ["anything from another endpoint", new Response("Yes."), OTHER],
+    ["nothing from another endpoint", new Response(null), OTHER],
+  ])("%s", async (_, response, url) => {
+    expect(await post(response, url)).toBe(response);
+    expect(response.bodyUsed).toBe(false);
+  });
+
+  test("an endless stream that the request asked for", async () => {
+    const endless = new Response(new ReadableStream(), { headers: events });
+    expect(await post(endless, CHAT, { stream: true })).toBe(endless);
+  });
+
+  test("anything that is read with another method", async () => {
+    const response = Response.json({ data: [] });
+    const send = wrapFetch(async () => response);
+    expect(await send(CHAT, { method: "GET" })).toBe(response);
+  });
 });
 
-const quota = apiError("No.", { code: "insufficient_quota" });
-const LATER = "Wed, 25 Nov 2026 00:00:00 GMT";
-test.each<[status: number, after: string, retry: boolean, body?: object]>([
-  [429, "", true],
-  [429, "10", true],
-  [429, "11", false],
-  [429, LATER, false],
-  [429, "", false, quota],
-  [200, "", false, apiError("No.")],
-])("%i, retry-after %j: %s", async (status, after, retry, body = {}) => {
-  const headers = { "retry-after": after };
-  const response = Response.json(body, { status, headers });
-  const wrapped = await wrapFetch(async () => response)(url);
-  const header = wrapped.headers.get("x-should-retry");
-  expect(header).toBe(retry ? null : "false");
+test.each<Record<string, string>>([{ "content-type": "text/plain" }, {}])(
+  "a completion is JSON, whatever its content type says: %j",
+  async (headers) => {
+    const body = new TextEncoder().encode(yes);
+    const sent = new Response(body, { status: 203, headers });
+    sent.headers.set("x-request-id", "req_42");
+    const response = await post(sent);
+    expect(response.status).toBe(203);
+    expect(response.headers.get("content-type")).toBe("application/json");
+    expect(response.headers.get("x-request-id")).toBe("req_42");
+    expect(await response.text()).toBe(yes);
+  },
+);
+
+const page = `<html>\n${"x".repeat(400)}</html>`;
+const hidden = apiError("Provider returned error", {
+  code: 400,
+  metadata: { raw: "Too large." },
+});
+const inChoice = { choices: [{ error: { message: "Lost.", code: 502 } }] };
+
+test.each<[status: number, body: unknown, message: string]>([
+  [400, apiError("Bad."), "Bad."],
+  [400, { error: "Bad." }, '{"error":"Bad."}'],
+  [400, { error: { code: 1 } }, '{"error":{"code":1}}'],
+  [400, { message: "Bad.", code: 1 }, '{"message":"Bad.","code":1}'],
+  [422, { detail: [{ msg: "Bad." }] }, '{"detail":[{"msg":"Bad."}]}'],
+  [400, [{ error: { message: "Bad." } }], '[{"error":{"message":"Bad."}}]'],
+  [400, hidden, JSON.stringify(hidden)],
+  [502, "<p>\r\n  Bad\r\n</p>", "<p> Bad </p>"],
+  [503, page, `<html> ${"x".repeat(292)}…`],
+  [500, "", "500 Oh no"],
+])("%i %j: the message is %s", async (status, body, message) => {
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  const options = { status, statusText: "Oh no", headers: { "x-a": "b" } };
+  for (const url of [CHAT, OTHER]) {
+    const response = await post(new Response(text, options), url);
+    expect(response.status).toBe(status);
+    expect(response.headers.get("x-a")).toBe("b");
+    expect(await response.json()).toMatchObject({ error: { message } });
+  }
 });
 
-test("a request that times out is retried, and the log says so", async () => {
-  const warn = vi.spyOn(logger, "warn").mockReturnValue();
-  const send = vi.fn<typeof fetch>(
-    (_url, init) =>
-      new Promise((_resolve, reject) => {
-        const { signal } = init ?? {};
-        signal?.addEventListener("abort", () => reject(signal.reason));
-      }),
-  );
-  const options = { apiKey: "none", baseURL: "http://server/v1" };
-  const retries = { timeout: 20, maxRetries: 1, fetch: wrapFetch(send) };
-  const { models } = new OpenAI({ ...options, ...retries });
-  await expect(models.list()).rejects.toThrow("Request timed out.");
-  expect(send).toHaveBeenCalledTimes(2);
-  expect(warn.mock.calls).toEqual([["Retry 1 after an error: timeout"]]);
+test("an error keeps its fields", async () => {
+  const body = apiError("Bad.", { code: "no", param: "p", extra: [1] });
+  const response = await post(Response.json(body, { status: 400 }));
+  expect(await response.json()).toEqual(body);
 });
 
-describe("while a reply takes a long time", () => {
-  beforeEach(() => vi.useFakeTimers());
-  afterEach(() => vi.useRealTimers());
+test.each<[body: string, words: string]>([
+  ["{}", "{}"],
+  ["null", "null"],
+  ['{"choices":null}', '{"choices":null}'],
+  ['{"detail":"Not authenticated"}', '{"detail":"Not authenticated"}'],
+  ['{"error":"Bad endpoint."}', '{"error":"Bad endpoint."}'],
+  ['{"choices":[],"error":{}}', '{"choices":[],"error":{}}'],
+  ["Ollama is running", "Ollama is running"],
+  ['{"choices":[{"mess', '{"choices":[{"mess'],
+  ["data: {}\n\n", "data: {}"],
+  ["", "200 OK"],
+  [JSON.stringify(apiError("Bad.")), "Bad."],
+  [JSON.stringify(apiError("Bad.", { code: "x" })), "Bad."],
+  [JSON.stringify(apiError("Bad.", { code: 200 })), "Bad."],
+])("a response that says OK and isn't good: %s", async (body, words) => {
+  const options = { statusText: "OK", headers: events };
+  const response = await post(new Response(body, options));
+  expect(response.status).toBe(502);
+  const { error } = await response.json();
+  expect(error).toMatchObject({
+    message: `Unexpected response: ${words}`,
+    code: "unexpected_response",
+  });
+});
 
-  test("a line every ten seconds says so, until its body arrives", async () => {
+test.each<[body: object, status: number, message: string]>([
+  [apiError("Slow down.", { code: 429 }), 429, "Slow down."],
+  [inChoice, 502, "Lost."],
+])("an error's own status counts: %j", async (body, status, message) => {
+  const response = await post(Response.json(body));
+  expect(response.status).toBe(status);
+  expect(await response.json()).toMatchObject({
+    error: { message: `Unexpected response: ${message}`, code: status },
+  });
+});
+
+test.each([204, 304])("a response without a body: %i", async (status) => {
+  const response = await post(new Response(null, { status }));
+  expect(response.status).toBe(502);
+  const { error } = await response.json();
+  expect(error.message).toBe(`Unexpected response: ${status}`);
+});
+
+test("an impossible status", async () => {
+  const { baseURL } = await startServer({ status: 999, body: "Denied" });
+  const send = wrapFetch(fetch);
+  const response = await send(`${baseURL}/embeddings`, { method: "POST" });
+  expect(response.status).toBe(502);
+  const { error } = await response.json();
+  expect(error.message).toBe("Unexpected response: Denied");
+});
+
+describe("while a request is under way", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  test("a line says so every ten seconds, until the body has arrived", async () => {
     const info = vi.spyOn(logger, "info").mockReturnValue();
     const wait = () => new Promise((resolve) => setTimeout(resolve, 12_000));
     const send = wrapFetch(async () => {
       await wait();
-      const start = (body: ReadableStreamDefaultController) =>
-        void wait().then(() => body.close());
-      return new Response(new ReadableStream({ start }));
+      const body = new ReadableStream({
+        async start(controller) {
+          await wait();
+          controller.close();
+        },
+      });
+      return new Response(body);
     });
-    void send(url);
-    await vi.advanceTimersByTimeAsync(5_000);
-    void send(url);
+    const response = send(CHAT, { method: "POST" });
     await vi.advanceTimersByTimeAsync(60_000);
-    expect(info.mock.calls.join()).toMatch(/^\D+10 \D+10 \D+20 \D+20 \D+$/);
+    await response;
+    expect(info.mock.calls).toEqual([
+      ["Still waiting for the server after 10 seconds"],
+      ["Still waiting for the server after 20 seconds"],
+    ]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test("a failure ends the wait", async () => {
+    const send = wrapFetch(() => Promise.reject(new Error("No.")));
+    await expect(send(CHAT)).rejects.toThrow("No.");
     expect(vi.getTimerCount()).toBe(0);
   });
 });

@@ -1,43 +1,51 @@
-import type { ChildProcess } from "node:child_process";
 import { existsSync, openSync } from "node:fs";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { logger } from "../exercises/common/logger.ts";
-import * as helpers from "./helpers.ts";
-
-const { apiError, completion, runLesson, startServer } = helpers;
+import { logger, toOneLine } from "../exercises/common/logger.ts";
+import {
+  apiError,
+  completion,
+  copyProject,
+  expectFatal,
+  expectSuccess,
+  hasTerminal,
+  runLesson,
+  startServer,
+} from "./helpers.ts";
 
 // Clear the screen, OSC 52, BEL, C1 CSI, CR, BS, DEL, and right-to-left marks.
-const TEXT = "A\x1b[2J\x1b]52;c;aGk=\x07\x9b31mB\rC\b\x7f\u202eD\u2066\tE\nF";
+const TEXT = "A\x1b[2J\x1b]52;c;aGk=\x07\x9b31mB\rC\b\x7f\u202eD\u2066\tE\r\nF";
 const ESCAPED = "A\\u001b[2J\\u001b]52;c;aGk=\\u0007\\u009b31mB";
 const CONTROLS = /[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/;
 const KEY = "sk-A.b_c~d!e1f2-34567";
 
-const outputs: [output: string, columns?: number][] = [["a pipe"]];
-if (helpers.hasTerminal) outputs.push(["a terminal", 80]);
+const outputs = hasTerminal ? ["a pipe", "a terminal"] : ["a pipe"];
 
-describe.concurrent.each(outputs)("in %s, the log", (_output, columns) => {
+describe.concurrent.each(outputs)("in %s, the log", (output) => {
   test("contains neither the key nor control characters", async () => {
-    const headers = { "x-request-id": KEY };
     // The message is cut at 300 characters, inside the second key.
-    const text = `Bad ${KEY}, ${"x".repeat(260)} ${KEY}`;
+    const message = `Bad ${KEY}, ${"x".repeat(260)} ${KEY}`;
     const error = {
       status: 401,
-      headers,
-      body: apiError(text, { code: TEXT }),
+      headers: { "x-request-id": KEY },
+      body: apiError(message, { code: TEXT }),
     };
     const reply = `Your key is ${KEY}. ${TEXT}`;
     const body = { ...completion(reply), [KEY]: KEY };
     const { calls, env } = await startServer({ body }, error);
     const settings = { OPENAI_API_KEY: KEY, LOG_LEVEL: "trace", NO_COLOR: "1" };
-    const options = { env: { ...env, ...settings }, columns };
-    const { stdout, stderr, status } = await runLesson(options);
-    expect(status).toBe(1);
-    expect(stdout).toContain("[OPENAI_API_KEY]");
-    expect(stdout + stderr).not.toContain("sk-");
-    expect(stdout).toContain(ESCAPED);
-    expect(stdout + stderr).not.toMatch(CONTROLS);
+    const run = await runLesson({
+      env: { ...env, ...settings },
+      ...(output === "a terminal" && { columns: 80 }),
+    });
+    expect(run.status).toBe(1);
+    // A terminal ends its lines with CRLF.
+    const shown = `${run.stdout}${run.stderr}`.replaceAll("\r\n", "\n");
+    expect(shown).toContain("[OPENAI_API_KEY]");
+    expect(shown).not.toContain("sk-");
+    expect(shown).toContain(ESCAPED);
+    expect(shown).not.toMatch(CONTROLS);
     expect(calls[1]?.headers.authorization).toBe(`Bearer ${KEY}`);
-    expect(calls[1]?.body.messages[2]?.content).toBe(reply);
+    expect(JSON.parse(calls[1]?.text ?? "").messages[2].content).toBe(reply);
   });
 });
 
@@ -49,27 +57,118 @@ test("a dummy key is not replaced", async () => {
   expect(stdout).toContain('"model":"lm-studio/m"');
 });
 
-const isWindows = process.platform === "win32";
+describe.concurrent("a run that fails", () => {
+  test("ends with a fatal line, and keeps the lines before it", async () => {
+    const fields = { type: "invalid", code: "bad_key", param: "key" };
+    const { env, calls } = await startServer(
+      { body: completion("Yes.") },
+      {
+        status: 429,
+        headers: { "retry-after-ms": "3600000", "x-request-id": "req_42" },
+        body: apiError("Bad\nkey.", fields),
+      },
+    );
+    const run = await runLesson({ env });
+    const fatal = expectFatal(run);
+    expect(fatal.msg).toBe("Bad key.");
+    const message = "Bad\nkey.";
+    const own = { status: 429, request_id: "req_42", message };
+    expect(fatal.err).toEqual({ ...fields, ...own });
+    expect(run.responses).toEqual([completion("Yes.")]);
+    expect(calls).toHaveLength(2);
+  });
 
+  test("says that no server is listening, and tries once", async () => {
+    const env = { OPENAI_BASE_URL: "http://127.0.0.1:2", OPENAI_MODEL: "m" };
+    const { msg, hint } = expectFatal(await runLesson({ env }));
+    const words = "Connection error. connect ECONNREFUSED 127.0.0.1:2";
+    expect(msg).toBe(words);
+    expect(hint).toContain("server is running");
+  });
+
+  test("ends when the first of several calls fails", async () => {
+    const { env } = await startServer(
+      { status: 400, body: apiError("First.") },
+      { body: completion("Late.") },
+    );
+    const both = `void complete("First", messages);
+void complete("Second", messages);
+const reply = await complete("Third", messages);`;
+    const call =
+      'const reply = await complete("Part 1 (single-turn)", messages);';
+    const folder = copyProject([call, both]);
+    expect(expectFatal(await runLesson({ folder, env })).msg).toBe("First.");
+  });
+
+  test("logs one fatal line if two errors come at once", async () => {
+    const reject = 'void Promise.reject(new Error("no"));\n';
+    const folder = copyProject([
+      "const reply",
+      `${reject}${reject}const reply`,
+    ]);
+    const { msg } = expectFatal(await runLesson({ folder }));
+    expect(msg).toMatch(/^Error: no \(01_chat_completion\.ts:\d+\)$/);
+  });
+
+  test("shows the stack and the SDK's details at debug level", async () => {
+    const { env } = await startServer({ status: 401, body: apiError("No.") });
+    const debug = { ...env, LOG_LEVEL: "debug", OPENAI_LOG: "off" };
+    const { lines, stderr } = await runLesson({ env: debug });
+    const [sending, failed] = lines.filter(({ level }) => level === 20);
+    expect(sending).toMatchObject({ details: [{ method: "post" }] });
+    expect(failed).toMatchObject({ details: [{ status: 401 }] });
+    const stack = expect.stringMatching(/01_chat_completion\.ts:\d+/);
+    expect(lines.at(-1)?.err).toMatchObject({ status: 401, stack });
+    expect(stderr).toMatch(/^No\.\n/);
+  });
+
+  test("says on stderr what LOG_LEVEL hides", async () => {
+    const env = { LOG_LEVEL: "silent", OPENAI_BASE_URL: "http://h" };
+    const { stdout, stderr, status } = await runLesson({ env });
+    expect({ stdout, status }).toEqual({ stdout: "", status: 1 });
+    expect(stderr).toMatch(/^OPENAI_MODEL is not set.*\n$/);
+  });
+
+  test.runIf(hasTerminal)(
+    "says in a terminal what LOG_LEVEL hides",
+    async () => {
+      const env = { LOG_LEVEL: "silent", OPENAI_BASE_URL: "http://h" };
+      // The terminal shows stderr, too.
+      const { stdout, status } = await runLesson({ env, columns: 80 });
+      expect(status).toBe(1);
+      expect(stdout).toMatch(/^OPENAI_MODEL is not set/);
+    },
+  );
+
+  test.runIf(hasTerminal)("shows its message once in a terminal", async () => {
+    const env = { OPENAI_BASE_URL: "http://h" };
+    const { stdout } = await runLesson({ env, columns: 80 });
+    expect(stdout.split("OPENAI_MODEL is not set")).toHaveLength(2);
+  });
+});
+
+const isWindows = process.platform === "win32";
 test.skipIf(isWindows)("Ctrl+C ends the run without an error", async () => {
   const { env } = await startServer();
-  const onStdout = (child: ChildProcess) => child.kill("SIGINT");
-  const { signal, stderr, lines } = await runLesson({ env, onStdout });
-  expect({ signal, stderr }).toEqual({ signal: "SIGINT", stderr: "" });
-  expect(lines.every(({ level }) => level === 30)).toBe(true);
+  const run = await runLesson({
+    env,
+    onOutput: (child) => child.kill("SIGINT"),
+  });
+  expect(run).toMatchObject({ signal: "SIGINT", stderr: "" });
+  expect(run.lines.every(({ level }) => level === 30)).toBe(true);
 });
 
 test("a closed pipe ends the run without an error", async () => {
   const { calls, env } = await startServer({ body: completion("Yes.") });
-  const onStdout = (child: ChildProcess) => child.stdout?.destroy();
-  const { status, stderr } = await runLesson({ env, onStdout });
-  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  const run = await runLesson({
+    env,
+    onOutput: (child) => child.stdout?.destroy(),
+  });
+  expect(run).toMatchObject({ status: 0, stderr: "" });
   expect(calls.length).toBeLessThan(2);
 });
 
-const hasFullDisk = existsSync("/dev/full");
-
-test.runIf(hasFullDisk)("a full disk ends the run, and says so", async () => {
+test.runIf(existsSync("/dev/full"))("a full disk ends the run", async () => {
   const stdout = openSync("/dev/full", "w");
   const { status, stderr } = await runLesson({ stdout });
   expect(status).toBe(1);
@@ -77,22 +176,49 @@ test.runIf(hasFullDisk)("a full disk ends the run, and says so", async () => {
 });
 
 test("LOG_LEVEL selects which lines are logged", async () => {
-  const { lines, status } = await runLesson({ env: { LOG_LEVEL: "WARN" } });
-  expect(status).toBe(0);
-  expect(lines).toMatchObject([{ level: 40, model: "offline" }]);
+  const run = await runLesson({ env: { LOG_LEVEL: "WARN" } });
+  expectSuccess(run);
+  expect(run.lines).toMatchObject([{ level: 40, model: "offline" }]);
 });
 
-describe("the form of the log", () => {
+describe("in process", () => {
   const { isTTY } = process.stdout;
   afterEach(() => void Object.assign(process.stdout, { isTTY }));
+
+  /** Returns what is written to stdout. */
+  function capture(log: () => void): string {
+    const write = vi.spyOn(process.stdout, "write").mockReturnValue(true);
+    log();
+    return write.mock.calls.join("");
+  }
 
   test.each([
     [true, /^\d\d:\d\d:\d\d INFO {2}a: Hi\n {6}mine {7}7\n\n$/],
     [false, /^\{"level":30,.*,"part":"a","mine":7,"msg":"Hi"\}\n$/],
-  ])("isTTY %j: %s", (isTTY, form) => {
-    const write = vi.spyOn(process.stdout, "write").mockReturnValue(true);
+  ])("the form of the log if isTTY is %j", (isTTY, form) => {
     Object.assign(process.stdout, { isTTY });
-    logger.info({ part: "a", mine: 7 }, "Hi");
-    expect(write.mock.calls).toEqual([[expect.stringMatching(form)]]);
+    expect(capture(() => logger.info({ part: "a", mine: 7 }, "Hi"))).toMatch(
+      form,
+    );
+  });
+
+  test("a logged error has the fields of a fatal one", () => {
+    const error = Object.assign(new RangeError("Bad."), { other: 1 });
+    const line = capture(() => logger.warn({ err: error, error }, "failed"));
+    const fields = { type: "RangeError", message: "Bad." };
+    const { err, error: own, msg } = JSON.parse(line);
+    expect({ err, own, msg }).toEqual({
+      err: fields,
+      own: fields,
+      msg: "failed",
+    });
+  });
+
+  test.each([
+    ["a\r\n b\tc ", "a b c"],
+    ["x".repeat(300), "x".repeat(300)],
+    ["x".repeat(301), `${"x".repeat(299)}…`],
+  ])("text on one line", (text, line) => {
+    expect(toOneLine(text)).toBe(line);
   });
 });

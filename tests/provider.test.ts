@@ -2,8 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import OpenAI from "openai";
 import { beforeEach, expect, test, vi } from "vitest";
-import { describeError } from "../exercises/common/errors.ts";
-import { apiError, completion, copyProject } from "./helpers.ts";
+import { completion, copyProject } from "./helpers.ts";
 
 type Variables = Record<string, string>;
 
@@ -27,10 +26,6 @@ async function load(env: Variables, file: Variables = {}) {
   return loadProvider();
 }
 
-/** Returns what the reader is told when the settings are wrong. */
-const describeFailure = (env: Variables) =>
-  load(env).then(() => expect.unreachable(), describeError);
-
 beforeEach(() => void vi.stubGlobal("fetch", vi.fn()));
 
 const set = (names: string, value: string) =>
@@ -53,8 +48,7 @@ test.each<[shell: string, file: string, uses: (string | undefined)[]]>([
   const others = set("ORG_ID PROJECT_ID CUSTOM_HEADERS ADMIN_KEY", "shell");
   const env = { ...(shell && set(shell, "shell")), ...others };
   const provider = await load(env, file ? set(file, "file") : {});
-  const { apiKey, baseURL, defaultHeaders, timeout } = provider.options;
-  expect(timeout).toBeLessThan(300_000);
+  const { apiKey, baseURL, defaultHeaders } = provider.options;
   const [key = "none", ...rest] = uses;
   expect([apiKey, baseURL, provider.model]).toEqual([key, ...rest]);
   expect(defaultHeaders).toEqual(uses[0] ? {} : { Authorization: null });
@@ -81,31 +75,10 @@ test.each<[name: string, value: string, hint?: RegExp]>([
   async (name, value, hint) => {
     const env = { OPENAI_MODEL: "m", [name]: value };
     if (!hint) return expect(load(env)).resolves.toHaveProperty("model");
-    const failure = await describeFailure(env);
-    expect(failure.message).toBe(`${name} is invalid.`);
-    expect(failure.hint).toMatch(hint);
-    expect(failure.hint).not.toContain("secret");
+    await expect(load(env)).rejects.toThrow(`${name} is invalid.`);
+    await expect(load(env)).rejects.not.toThrow("secret");
   },
 );
-
-const ids = (count: number) =>
-  Array.from({ length: count }, (_, index) => ({ id: `m${index}` }));
-test.each<[what: string, reply: () => Response, message: RegExp]>([
-  ["models", () => Response.json({ data: ids(2) }), /: m0, m1$/],
-  ["many", () => Response.json({ data: ids(12) }), / 2 more.*m8, m9$/],
-  ["null", () => Response.json(null), /none$/],
-  ["a page", () => new Response("<html><title>Hi</title>"), /Hi$/],
-  ["LM Studio", () => Response.json({ error: "Bad." }), /Bad\.$/],
-  ["a 401", () => Response.json(apiError("No."), { status: 401 }), /No\.$/],
-])("a missing model names those of the server: %s", async (_, reply, end) => {
-  const send = vi.fn(async () => reply());
-  vi.stubGlobal("fetch", send);
-  const failure = await describeFailure({ OPENAI_BASE_URL: "http://h/v1" });
-  expect(failure.message).toMatch(/^OPENAI_MODEL is not set\. /);
-  expect(failure.message).toMatch(end);
-  expect(failure.hint).toMatch(/^Set it to .*model/);
-  expect(send.mock.lastCall?.at(0)).toBe("http://h/v1/models");
-});
 
 const MESSAGES = [{ role: "user" as const, content: "Hi" }];
 const warm = { temperature: 0, max_tokens: 5 };

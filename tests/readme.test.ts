@@ -54,14 +54,14 @@ const runDiff = (text: string, input = "") =>
   runLesson({ folder: copyProject(...toEdits(blockOf(text, "diff"))), input });
 
 /** What a terminal of 80 columns shows, at 17:07:30. */
-function toScreen({ lines }: helpers.Result): string {
+function toScreen({ lines }: helpers.Run): string {
   const format = createFormatter();
   const text = lines.map((line) => format({ ...line }, 80)).join("");
   return stripVTControlCharacters(text).replace(/^[\d:]{8}/gm, "17:07:30");
 }
 
 /** Expects the output that the text quotes: code spans with a space. */
-function expectQuoted(run: helpers.Result, text: string) {
+function expectQuoted(run: helpers.Run, text: string) {
   expect(run).toMatchObject({ stderr: "", status: 0 });
   const screen = toScreen(run).replace(/\s+/g, " ");
   const quotes = findAll(text, /`(.*?)`/g).filter((span) => /\s/.test(span));
@@ -73,7 +73,7 @@ function expectQuoted(run: helpers.Result, text: string) {
 const toPattern = (excerpt = "", omitted: string) =>
   excerpt.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&").replaceAll("…", omitted);
 
-const contentsOf = ({ responses }: helpers.Result) =>
+const contentsOf = ({ responses }: helpers.Run) =>
   responses.map(({ choices }) => choices.map(({ message }) => message.content));
 
 test("the terminal shows the excerpt", async () => {
@@ -83,7 +83,7 @@ test("the terminal shows the excerpt", async () => {
 });
 
 /** What else an experiment shows. */
-const checks: Record<string, (run: helpers.Result, section: string) => void> = {
+const checks: Record<string, (run: helpers.Run, section: string) => void> = {
   "Change the persona": (run) => {
     const persona = [expect.stringContaining("You are a pirate.")];
     expect(contentsOf(run)).toEqual([persona, persona]);
@@ -157,9 +157,9 @@ test.concurrent.each([dummy, key])("chat.mjs runs with %s", async (key) => {
   const headers = { authorization: `Bearer ${key}` };
   const call = { method: "POST", url: "/v1/chat/completions", headers };
   expect(calls).toMatchObject([call, call]);
-  const [first, second] = calls.map(({ body }) => body.messages);
+  const [first, second] = calls.map(({ text }) => JSON.parse(text).messages);
   const added = [{ role: "assistant", content: "Ada." }, { role: "user" }];
-  expect(second).toMatchObject([...first!, ...added]);
+  expect(second).toMatchObject([...first, ...added]);
 });
 
 const ownTasks = sectionOf("On your own");

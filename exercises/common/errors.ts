@@ -1,100 +1,139 @@
 import { inspect } from "node:util";
-import { APIError, type OpenAI } from "openai";
+import {
+  APIConnectionError,
+  APIError,
+  APIUserAbortError,
+  type OpenAI,
+} from "openai";
 
-/** Hints, by patterns of codes, parameters, words, statuses, and classes. */
-const HINTS = Object.entries({
-  LOG_LEVEL: "Use trace, debug, info, warn, error, fatal, or silent.",
-  OPENAI_API_KEY: "Copy the key again, without quotes or spaces.",
-  OPENAI_BASE_URL:
-    "It must start with http:// or https:// and contain no spaces, @, ?, or #.",
-  OPENAI_MODEL: "Set it to a model on the server (on Azure, to a deployment).",
-  offline: "Use a real model (see README.md) or check the spelling.",
-  "401|403|invalid_api_key|api.key":
-    "Set OPENAI_API_KEY to a valid key, in .env or in your shell, which overrides .env. If you set a base URL, set its key in the same place.",
-  "402|insufficient_quota": "Add credit to your account or raise its limit.",
-  "404|405|model|unexpected_response":
-    "Check OPENAI_MODEL and OPENAI_BASE_URL (which usually ends in /v1).",
-  "408|409|429|5\\d\\d": "Wait a while, then run the script again.",
-  context: "Shorten the messages or lower MAX_TOKENS.",
-  messages: "Check what the script adds to `messages`.",
-  temperature: "Change TEMPERATURE, or delete `temperature` from the request.",
-  reasoning_effort:
-    "Delete `temperature` from the request, or change your `reasoning_effort`.",
-  max_tokens:
-    "Change MAX_TOKENS. If the server doesn't know `max_tokens`, use `max_completion_tokens`.",
-  max_completion_tokens:
-    "Change MAX_TOKENS. If the server doesn't know `max_completion_tokens`, use `max_tokens`.",
-  "content_filter|reply content_filter|refusal": "Rephrase the messages.",
-  "reply length": "Raise MAX_TOKENS. Reasoning counts toward it, too.",
-  "reply stop": "Run the script again or use another model.",
-  OpenAIError:
-    "Use `await loadProvider()`, which reads the key, and `new OpenAI(options)`.",
-  TypeError:
-    "Look on that line for a misspelled name, a missing `await`, a stream read without `for await`, or a new value for a `const`. If you edited nothing, check OPENAI_BASE_URL.",
-  ReferenceError:
-    "Check the spelling and whether the name is defined before that line runs.",
-  ECONNREFUSED: "Start the server or correct OPENAI_BASE_URL.",
-  ERR_SSL: "If the server is local, change https to http in OPENAI_BASE_URL.",
-  "SELF_SIGNED|DEPTH_ZERO|UNABLE_TO":
-    "In your shell, set NODE_EXTRA_CA_CERTS to the path of the CA certificate (PEM).",
-  APIConnectionTimeoutError: "Lower MAX_TOKENS or use a faster model.",
-  "APIConnectionError|UND_ERR": "Check your network and OPENAI_BASE_URL.",
-});
-/** Names to look for in a message. */
-const NAMED =
-  /\b(temperature|reasoning_effort|max_(completion_)?tokens|api[ _]key|context[ _](length|window|size))\b/i;
-/** The first stack frame in a script, outside `common/`. */
-const FRAME = /exercises[\\/](?!common)\w+[\\/]([\w.-]+:\d+)/;
+/** An error of the exercise itself. Its message says what to do. */
+export class ExerciseError extends Error {}
 
-/** Whether a value is an object, a list included, whose properties can be read. */
+/** An error in words for the reader, and in fields for the log. */
+interface Description {
+  message: string;
+  hint?: string;
+  err: Record<string, unknown>;
+}
+
+const CONNECTION_HINT =
+  "Check your network and any proxy. If you set OPENAI_BASE_URL, check that its server is running and that the URL is right (http or https?).";
+const CAUSES =
+  "Common causes: a misspelled name, a missing `await`, a value of another type than the line expects, a stream read without `for await`, or `new OpenAI()` without `options`.";
+
+/** Whether a value has properties that can be read. Lists have, too. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
 
-const findHint = (key: unknown) =>
-  HINTS.find(([start]) => new RegExp(`^(${start})`, "i").test(`${key}`))?.[1];
-
-/** Creates one of the exercise's own errors. `key` selects its hint. */
-export function createError(message: string, key: string): Error {
-  return Object.assign(new Error(message), { hint: findHint(key) });
-}
-
 /** Creates the error for a response whose first choice has no text. */
-export function noTextError({ choices }: OpenAI.ChatCompletion): Error {
-  const { message, finish_reason = "stop" } = choices[0] ?? {};
-  if (message?.refusal) return createError(message.refusal, "refusal");
-  const text = `The reply has no text (finish_reason ${finish_reason})`;
-  return createError(text, `reply ${finish_reason}`);
+export function noTextError(response: OpenAI.ChatCompletion): ExerciseError {
+  const [choice] = response.choices;
+  let problem = "The reply has no text in `choices[0].message.content`";
+  let advice = "Rephrase the messages or use another model.";
+  if (!choice) {
+    problem = "The response has no choices";
+  } else if (choice.message?.refusal) {
+    problem = `The model refused ("${choice.message.refusal}")`;
+  } else if (choice.finish_reason) {
+    problem += ` (finish_reason ${choice.finish_reason})`;
+  }
+  if (choice?.finish_reason === "length") {
+    advice = "Raise MAX_TOKENS. Reasoning counts toward it, too.";
+  }
+  return new ExerciseError(`${problem}. ${advice}`);
 }
 
-/**
- * Describes what was thrown: a message and a hint for the reader, and `err`,
- * the fields for the log.
- */
-export function describeError(thrown: unknown, withStack = false) {
-  const isError = thrown instanceof Error;
-  const error = isError ? thrown : new Error(`Uncaught ${inspect(thrown)}`);
-  const fields: Partial<APIError & { hint: string }> = { ...error };
-  const { name } = error.constructor;
-  // The SDK wraps the error of `fetch`, which wraps the system's.
-  const cause = Object(Object(error.cause).cause ?? error.cause);
-  const err = {
-    type: fields.type || name,
-    message: `${error.message} ${cause.message || cause.code || ""}`.trim(),
-    status: fields.status,
-    code: cause.code || fields.code || undefined,
-    param: fields.param || undefined,
-    request_id: fields.requestID || undefined,
-    stack: withStack ? error.stack : undefined,
-  };
-  const named = NAMED.exec(err.message)?.[0];
-  const keys = [err.code, err.param, name, named, err.status];
-  const found = fields.hint ?? keys.map(findHint).find(Boolean);
-  const hint = found ?? "Set LOG_LEVEL=debug to see more.";
-  const line = FRAME.exec(error.stack ?? "")?.[1];
-  const isEdit = line && !(error instanceof APIError || "hint" in fields);
-  // The SDK puts the status before the server's message.
-  const words = err.message.replace(/^\d{3} /, "");
-  const message = isEdit ? `${name}: ${words} (${line})` : words;
-  return { message, hint, err };
+/** Describes anything that was thrown. */
+export function describeError(thrown: unknown): Description {
+  const error =
+    thrown instanceof Error ? thrown : new Error(`Uncaught ${inspect(thrown)}`);
+  if (error instanceof ExerciseError) {
+    return { message: error.message, err: toFields(error, error.message) };
+  }
+  if (error instanceof APIConnectionError) {
+    const message = joinCause(error);
+    return { message, hint: CONNECTION_HINT, err: toFields(error, message) };
+  }
+  // A request that the script itself aborts isn't an error of the API.
+  if (error instanceof APIError && !(error instanceof APIUserAbortError)) {
+    return describeAPIError(error);
+  }
+  return describeScriptError(error);
+}
+
+function toFields(error: Error, message: string): Record<string, unknown> {
+  return { type: error.constructor.name, message, stack: error.stack };
+}
+
+/** Adds the words of the cause to an error without a response. */
+function joinCause(error: APIConnectionError): string {
+  // The SDK's error wraps that of `fetch`, which wraps the system's.
+  let cause: unknown = error.cause;
+  if (cause instanceof Error && cause.cause instanceof Error) {
+    cause = cause.cause;
+  }
+  if (!(cause instanceof Error)) return error.message;
+  // If a host has several addresses, Node's error has a code but no message.
+  const { message, code }: NodeJS.ErrnoException = cause;
+  return `${error.message} ${message || code}`;
+}
+
+function describeAPIError(error: APIError): Description {
+  const { status, code } = error;
+  let { message } = error;
+  // The SDK puts the status in front of the server's message.
+  const prefix = `${status} `;
+  if (message.startsWith(prefix)) message = message.slice(prefix.length);
+
+  const err = toFields(error, message);
+  if (error.type) err.type = error.type;
+  err.status = status;
+  err.code = code ?? undefined;
+  err.param = error.param ?? undefined;
+  err.request_id = error.requestID ?? undefined;
+  return { message, hint: findHint(status, code), err };
+}
+
+/** Returns a hint that is true for every error with this status or code. */
+function findHint(status = 0, code: unknown): string {
+  if (code === "offline") {
+    return "Check the spelling, or use a real model (see README.md).";
+  }
+  if (code === "insufficient_quota" || status === 402) {
+    return "Add credit to your account, or raise its limit.";
+  }
+  if (status === 401) {
+    return "Check OPENAI_API_KEY. If you set OPENAI_BASE_URL, set both in the same place: in .env or in your shell.";
+  }
+  if (status === 403) {
+    return "The server denies access to this key, model, country, or network: see its message.";
+  }
+  if (code === "unexpected_response" || status === 404 || status === 405) {
+    return "Check OPENAI_MODEL and OPENAI_BASE_URL (which usually ends in /v1).";
+  }
+  if (status === 408 || status === 409 || status === 429 || status >= 500) {
+    return "Wait a while, then run the script again. If the server is your own, see its log.";
+  }
+  return "Do what the message says. You can change the messages, the parameters in `complete`, and the settings.";
+}
+
+function describeScriptError(error: Error): Description {
+  const err = toFields(error, error.message);
+  const message = `${err.type}: ${error.message}`;
+  const line = findLine(error.stack);
+  if (!line) {
+    return { message, hint: `Look at your last edit. ${CAUSES}`, err };
+  }
+  const hint = `Look at that line and at your last edit. ${CAUSES}`;
+  return { message: `${message} (${line})`, hint, err };
+}
+
+/** Returns the file and line of the first stack frame in an exercise. */
+function findLine(stack = ""): string | undefined {
+  for (const frame of stack.split("\n")) {
+    const match = /exercises[\\/](\w+)[\\/]([\w.-]+:\d+)/.exec(frame);
+    if (match && match[1] !== "common") return match[2];
+  }
+  return undefined;
 }

@@ -1,70 +1,100 @@
-import { describeError } from "./errors.ts";
+import { isObject } from "./errors.ts";
 import { logger, toOneLine } from "./logger.ts";
 
-/** The last failure. Parallel calls share it. */
-let failure = "";
-
 /**
- * Wraps a `fetch` for the SDK: gives errors the API's shape, so that the SDK
- * keeps their messages, and logs retries and long waits.
+ * Wraps a `fetch` for the SDK. Whatever isn't a completion becomes an error in
+ * the API's shape, so that the SDK keeps the server's words. Every ten seconds,
+ * a line of the log says that a request is still under way.
  */
 export function wrapFetch(send: typeof fetch): typeof fetch {
   return async (url, init) => {
-    // The SDK counts its retries in this header.
-    const retry = new Headers(init?.headers).get("x-stainless-retry-count");
-    const message = `Retry ${retry} after an error: ${failure}`;
-    if (Number(retry)) logger.warn(toOneLine(message));
     let seconds = 0;
     const timer = setInterval(() => {
       seconds += 10;
       logger.info(`Still waiting for the server after ${seconds} seconds`);
     }, 10_000);
     try {
-      return await wrapError(await send(url, init));
-    } catch (error) {
-      const { err } = describeError(error);
-      failure = init?.signal?.aborted ? "timeout" : err.message;
-      throw error;
+      const response = await send(url, init);
+      return await checkResponse(response, String(url), init);
     } finally {
       clearInterval(timer);
     }
   };
 }
 
-/** Returns a successful response as it came and an error in the API's shape. */
-async function wrapError(response: Response): Promise<Response> {
-  const { ok, statusText } = response;
-  let { status } = response;
-  const headers = new Headers(response.headers);
-  const type = headers.get("content-type");
-  if (ok && type?.includes("event-stream")) return response;
-  const text = await response.clone().text();
-  const [isPage, title] =
-    /^\s*<(?:!doctype|html)(?:.*?<title[^>]*>([^<]*))?/is.exec(text) ?? [];
-  const json = await new Response(text).json().catch(() => undefined);
-  const [body] = [json].flat();
-  const { error, detail } = Object(body);
-  if (ok && !error && !isPage) return response;
+async function checkResponse(
+  response: Response,
+  url: string,
+  init: RequestInit = {},
+): Promise<Response> {
+  const { pathname } = new URL(url);
+  const isChat =
+    init.method === "POST" && pathname.endsWith("/chat/completions");
+  if (response.ok && !isChat) return response;
 
-  // Besides `{ error: { message } }`, servers send `{ error }` (LM Studio),
-  // `{ message }` (vLLM), `{ detail }` (FastAPI), a list (Gemini), and HTML.
-  const sent = [error, body].find((each) => each instanceof Object);
-  const page = title || text || `${status} ${statusText}`;
-  const words = sent?.message ?? error ?? detail ?? page;
-  const message = typeof words === "string" ? words : JSON.stringify(words);
-  const fields = { ...sent, message };
-  // OpenRouter quotes another provider's error.
-  const { raw } = Object(fields.metadata);
-  if (raw) fields.message += `: ${raw}`;
-  if (ok) {
-    fields.message = `Unexpected response: ${fields.message}`;
-    fields.code ??= "unexpected_response";
-    status = /^[45]\d\d$/.test(fields.code) ? Number(fields.code) : 502;
+  const type = response.headers.get("content-type") ?? "";
+  const isStream = type.includes("text/event-stream");
+  if (response.ok && isStream && asksForStream(init.body)) return response;
+
+  const text = await response.clone().text();
+  const body = parseJSON(text);
+  const error = findError(body);
+  const hasChoices = isObject(body) && Array.isArray(body.choices);
+  if (!response.ok || !hasChoices || error) {
+    return toErrorResponse(response, text, error);
   }
-  failure = fields.message;
-  // The SDK would obey a retry-after of any length.
-  const isSoon = Number(headers.get("retry-after")) <= 10;
-  const canRetry = !ok && isSoon && fields.code !== "insufficient_quota";
-  if (!canRetry) headers.set("x-should-retry", "false");
-  return Response.json({ error: fields }, { status, headers });
+  if (type.includes("json")) return response;
+  // The SDK parses a body only if its type is JSON.
+  const headers = new Headers(response.headers);
+  headers.set("content-type", "application/json");
+  return new Response(text, { status: response.status, headers });
+}
+
+function asksForStream(body: unknown): boolean {
+  const request = parseJSON(String(body));
+  return isObject(request) && request.stream === true;
+}
+
+function parseJSON(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Finds the error in a body. OpenRouter may send it in the first choice. */
+function findError(body: unknown): unknown {
+  if (!isObject(body)) return undefined;
+  if (body.error || !Array.isArray(body.choices)) return body.error;
+  const choice: unknown = body.choices[0];
+  return isObject(choice) ? choice.error : undefined;
+}
+
+function toErrorResponse(
+  { status, statusText, headers }: Response,
+  text: string,
+  sent: unknown,
+): Response {
+  const error = isObject(sent) ? { ...sent } : {};
+  // A server's own message counts, unless OpenRouter hides the cause in
+  // `metadata`. Any other text that comes can be read as it is.
+  if (typeof error.message !== "string" || error.metadata) {
+    error.message = toOneLine(text) || `${status} ${statusText}`.trim();
+  }
+  let errorStatus: number = status;
+  if (!isErrorStatus(status)) {
+    error.message = `Unexpected response: ${error.message}`;
+    if (isErrorStatus(error.code)) {
+      errorStatus = error.code;
+    } else {
+      error.code = "unexpected_response";
+      errorStatus = 502;
+    }
+  }
+  return Response.json({ error }, { status: errorStatus, headers });
+}
+
+function isErrorStatus(value: unknown): value is number {
+  return typeof value === "number" && value >= 400 && value < 600;
 }

@@ -1,56 +1,76 @@
+// Importing this module also decides how the process ends: an uncaught error
+// becomes the last line of the log, and a closed pipe is no error.
+
 import pino from "pino";
 import { describeError } from "./errors.ts";
 import { createFormatter, escapeControls } from "./pretty.ts";
 
 const { stdout, stderr } = process;
-const format = createFormatter();
-let secret = "";
-let isFailing = false;
+const formatLine = createFormatter();
+let secretKey = "";
+let hasFailed = false;
 
-/** Hides an API key in the log. One under 20 characters is a dummy key. */
-export function hideKey(key = ""): void {
-  if (key.length >= 20) secret = key;
+/**
+ * Replaces an API key in all that is logged from now on. A key of under 20
+ * characters is taken for a dummy key, and stays.
+ */
+export function hideKey(key: string): void {
+  if (key.length >= 20) secretKey = key;
 }
 
-const redact = (text: string) =>
-  secret ? text.replaceAll(secret, "[OPENAI_API_KEY]") : text;
-
-function streamWrite(line: string): string {
-  const redacted = redact(line);
-  if (!stdout.isTTY) return escapeControls(redacted);
-  return format(JSON.parse(redacted), stdout.columns || 80);
+function redact(text: string): string {
+  if (secretKey === "") return text;
+  return text.replaceAll(secretKey, "[OPENAI_API_KEY]");
 }
 
-// The stack is shown at the debug level.
-const describe = (thrown: unknown) =>
-  describeError(thrown, logger.isLevelEnabled("debug"));
-const serialize = (error: unknown) =>
-  error instanceof Error ? describe(error).err : error;
+/** Puts text on one line of at most 300 characters, without the key. */
+export function toOneLine(text: string): string {
+  const line = redact(text).replace(/\s+/g, " ").trim();
+  return line.length > 300 ? `${line.slice(0, 299)}…` : line;
+}
 
-/** Logs text to a terminal and JSON lines elsewhere, without the key. */
+/** Logs text to a terminal and JSON lines elsewhere. */
 export const logger = pino(
   { hooks: { streamWrite }, serializers: { err: serialize, error: serialize } },
   stdout,
 );
 
-/** Puts text on one line of at most 300 characters, without the key. */
-export function toOneLine(text: string): string {
-  const line = redact(text).replace(/\s+/g, " ").trim();
-  return line.replace(/^(.{299}).{2,}/u, "$1…");
+function streamWrite(line: string): string {
+  const redacted = redact(line);
+  if (!stdout.isTTY) return escapeControls(redacted);
+  return formatLine(JSON.parse(redacted), stdout.columns || 80);
 }
 
-process.on("uncaughtException", (thrown) => {
-  if (isFailing) return;
-  isFailing = true;
+function serialize(value: unknown): unknown {
+  return value instanceof Error ? describe(value).err : value;
+}
+
+/** Describes an error, with its stack only at the debug level. */
+function describe(thrown: unknown) {
+  const description = describeError(thrown);
+  if (!logger.isLevelEnabled("debug")) delete description.err.stack;
+  return description;
+}
+
+process.on("uncaughtException", (thrown: unknown) => {
+  if (hasFailed) return;
+  hasFailed = true;
   const { message, hint, err } = describe(thrown);
   const msg = toOneLine(message);
-  logger.fatal({ err: { ...err, message: msg }, hint }, msg);
-  if (!stdout.isTTY) stderr.write(escapeControls(`${msg}\n${hint}\n`));
+  logger.fatal({ err, hint }, msg);
+  if (!stdout.isTTY || !logger.isLevelEnabled("fatal")) {
+    const lines = hint ? [msg, hint] : [msg];
+    stderr.write(escapeControls(`${lines.join("\n")}\n`));
+  }
+  // Other calls may still be running, but nothing follows the fatal line.
+  logger.level = "silent";
   stdout.write("", () => process.exit(1));
 });
 
-// `head -1`, for example, closes the pipe early. A disk may be full.
-stdout.on("error", ({ code, message }: NodeJS.ErrnoException) => {
-  if (code !== "EPIPE") stderr.write(`${message}\n`);
-  process.exit(code === "EPIPE" ? 0 : 1);
+stdout.on("error", (error: NodeJS.ErrnoException) => {
+  // `head -1`, for example, closes the pipe early.
+  if (error.code === "EPIPE") process.exit(0);
+  // A disk may be full, for example.
+  stderr.write(`${error.message}\n`);
+  process.exit(1);
 });

@@ -1,6 +1,6 @@
 import { config } from "dotenv";
-import OpenAI, { type ClientOptions } from "openai";
-import { createError, describeError } from "./errors.ts";
+import type { ClientOptions, OpenAI } from "openai";
+import { ExerciseError } from "./errors.ts";
 import { wrapFetch } from "./fetch.ts";
 import { hideKey, logger } from "./logger.ts";
 import { OFFLINE_URL, offlineFetch } from "./offline.ts";
@@ -35,7 +35,7 @@ export async function loadProvider() {
   const read = (name: string, source = find(name)) => {
     const value = source?.[name]?.trim() || undefined;
     if (!value || FORMATS[name]?.test(value) !== false) return value;
-    throw createError(`${name} is invalid.`, name);
+    throw new ExerciseError(`${name} is invalid. See .env.example.`);
   };
 
   logger.level = read("LOG_LEVEL")?.toLowerCase() ?? "info";
@@ -45,7 +45,7 @@ export async function loadProvider() {
   const defaultURL = source ? OPENAI_URL : OFFLINE_URL;
   const baseURL = read("OPENAI_BASE_URL", source) ?? defaultURL;
   const apiKey = read("OPENAI_API_KEY", source);
-  hideKey(apiKey);
+  if (apiKey) hideKey(apiKey);
   if (source === file) {
     delete env.OPENAI_ADMIN_KEY;
     delete env.OPENAI_CUSTOM_HEADERS;
@@ -62,34 +62,28 @@ export async function loadProvider() {
     apiKey: apiKey ?? "none",
     defaultHeaders: apiKey ? {} : { Authorization: null },
     fetch: wrapFetch(source ? fetch : offlineFetch),
-    // Less than Node's own limit of five minutes, whose error says less.
-    timeout: 240_000,
+    // One call is one request: the log shows all that is sent, and a failure
+    // says at once what happened.
+    maxRetries: 0,
     logger: { error: debug, warn: debug, info: () => {}, debug },
     logLevel: "debug",
   };
   const model = read("OPENAI_MODEL") ?? MODELS[baseURL];
   if (!model) {
-    const list = listModels(new OpenAI(options));
-    const models = await list.catch((error) => describeError(error).message);
-    throw createError(`OPENAI_MODEL is not set. ${models}`, "OPENAI_MODEL");
+    throw new ExerciseError(
+      "OPENAI_MODEL is not set, but a base URL requires it. README.md says where your server lists its models.",
+    );
   }
   if (source) logger.info({ baseURL, model }, "Using a real model");
   else logger.warn({ model }, OFFLINE);
   const isOpenAI = /\.openai\.(azure\.)?com$/.test(new URL(baseURL).hostname);
   const adapt = (original: ChatRequest): ChatRequest => {
-    // The script may push to its list before the SDK sends the request.
-    const request = { ...original, messages: [...original.messages] };
+    // What is logged and sent is JSON, so a copy as JSON loses nothing, and a
+    // later push to the list of messages can't change it.
+    const request: ChatRequest = JSON.parse(JSON.stringify(original));
     return isOpenAI ? adaptToOpenAI(request) : request;
   };
   return { model, options, adapt };
-}
-
-async function listModels(client: OpenAI): Promise<string> {
-  const body: { data?: OpenAI.Model[] } = Object(await client.get("/models"));
-  const ids = (body.data ?? []).map(({ id }) => id);
-  const more = ids.length > 10 ? ` (these and ${ids.length - 10} more)` : "";
-  const first = ids.slice(0, 10).join(", ") || "none";
-  return `Models on the server${more}: ${first}`;
 }
 
 // OpenAI's reasoning models accept a temperature only with reasoning off.
