@@ -1,117 +1,170 @@
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import OpenAI from "openai";
-import { beforeEach, expect, test, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { completion, copyProject } from "./helpers.ts";
 
-type Variables = Record<string, string>;
+const OPENAI_URL = "https://api.openai.com/v1";
+const OFFLINE = "Offline, with canned replies: neither OPENAI_API_KEY nor";
 
-const OPENAI = "https://api.openai.com/v1";
-const NAMES = ["API_KEY", "BASE_URL", "MODEL"];
-const folder = copyProject();
-const path = join(folder, "exercises/common/provider.ts");
 // The copy reads the .env of its own folder.
-const { loadProvider } = (await import(
-  path
-)) as typeof import("../exercises/common/provider.ts");
-
-/** Loads the provider with these environment variables and this .env. */
-async function load(env: Variables, file: Variables = {}) {
-  for (const name of NAMES) delete process.env[`OPENAI_${name}`];
-  Object.assign(process.env, { LOG_LEVEL: "silent", ...env });
-  const lines = Object.entries(file).map(
-    ([name, value]) => `${name}='${value}'`,
-  );
-  writeFileSync(join(folder, ".env"), lines.join("\n"));
-  return loadProvider();
-}
-
-beforeEach(() => void vi.stubGlobal("fetch", vi.fn()));
-
-const set = (names: string, value: string) =>
-  Object.fromEntries(
-    names.split(" ").map((name) => [`OPENAI_${name}`, `http://${value}`]),
-  );
-
-const [SHELL, FILE] = ["http://shell", "http://file"];
-test.each<[shell: string, file: string, uses: (string | undefined)[]]>([
-  ["MODEL", "", [undefined, "http://offline", SHELL]],
-  ["API_KEY", "", [SHELL, OPENAI, "gpt-6-luna"]],
-  ["", "API_KEY", [FILE, OPENAI, "gpt-6-luna"]],
-  ["API_KEY", "MODEL", [SHELL, OPENAI, FILE]],
-  ["MODEL", "API_KEY MODEL", [FILE, OPENAI, SHELL]],
-  ["API_KEY", "BASE_URL MODEL", [undefined, FILE, FILE]],
-  ["API_KEY", "BASE_URL API_KEY MODEL", [FILE, FILE, FILE]],
-  ["BASE_URL MODEL", "BASE_URL API_KEY", [undefined, SHELL, SHELL]],
-  ["BASE_URL API_KEY", "BASE_URL API_KEY MODEL", [SHELL, SHELL, FILE]],
-])("the shell sets [%s], .env [%s]: uses %j", async (shell, file, uses) => {
-  const others = set("ORG_ID PROJECT_ID CUSTOM_HEADERS ADMIN_KEY", "shell");
-  const env = { ...(shell && set(shell, "shell")), ...others };
-  const provider = await load(env, file ? set(file, "file") : {});
-  const { apiKey, baseURL, defaultHeaders } = provider.options;
-  const [key = "none", ...rest] = uses;
-  expect([apiKey, baseURL, provider.model]).toEqual([key, ...rest]);
-  expect(defaultHeaders).toEqual(uses[0] ? {} : { Authorization: null });
-  // What the SDK reads from the shell by itself goes with the shell's server.
-  const isFile = uses.slice(0, 2).includes(FILE);
-  const kept = Object.keys(others).filter((name) => name in process.env);
-  expect(kept).toHaveLength(isFile ? 0 : 4);
+const folder = copyProject();
+const envFile = join(folder, ".env");
+const common = join(folder, "exercises/common");
+const { loadProvider }: typeof import("../exercises/common/provider.ts") =
+  await import(join(common, "provider.ts"));
+let log = "";
+beforeEach(() => {
+  rmSync(envFile, { force: true });
+  log = "";
+  vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+    log += text;
+    return true;
+  });
 });
 
-test.each<[name: string, value: string, hint?: RegExp]>([
-  ["LOG_LEVEL", "Silent"],
-  ["LOG_LEVEL", "secret", /trace, .*silent/],
-  ["OPENAI_API_KEY", "sk-A.b_c~d+e/f=:g"],
-  ["OPENAI_API_KEY", "“sk-secret”", /quotes/],
-  ["OPENAI_API_KEY", "sk-secret sk", /spaces/],
-  ["OPENAI_BASE_URL", "HTTPS://res.openai.azure.com/openai/v1/"],
-  ["OPENAI_BASE_URL", "http://[::1]:8080/v1"],
-  ["OPENAI_BASE_URL", "localhost:11434/v1", /http:\/\/ or https:\/\//],
-  ["OPENAI_BASE_URL", "http://localhost:port/v1", /http:\/\//],
-  ["OPENAI_BASE_URL", "http://me:secret@h", /http:\/\//],
-  ["OPENAI_BASE_URL", "http://h/?key=secret", /http:\/\//],
-])(
-  "%s=%s is valid, or described without a secret",
-  async (name, value, hint) => {
-    const env = { OPENAI_MODEL: "m", [name]: value };
-    if (!hint) return expect(load(env)).resolves.toHaveProperty("model");
-    await expect(load(env)).rejects.toThrow(`${name} is invalid.`);
-    await expect(load(env)).rejects.not.toThrow("secret");
-  },
-);
+function setShell(variables: Record<string, string>): void {
+  for (const [name, value] of Object.entries(variables)) {
+    vi.stubEnv(name, value);
+  }
+}
 
-const MESSAGES = [{ role: "user" as const, content: "Hi" }];
-const warm = { temperature: 0, max_tokens: 5 };
-const adapted = {
-  temperature: 0,
-  max_completion_tokens: 5,
-  reasoning_effort: "none",
+describe("the first line says which server is used, and why", () => {
+  test("offline, without a .env", () => {
+    setShell({ OPENAI_MODEL: "gpt-6-luna" });
+    const { model, options } = loadProvider();
+    expect(model).toBe("offline");
+    expect(options.baseURL).toBe("http://offline");
+    const msg = `${OFFLINE} OPENAI_BASE_URL is set in your shell, and there is no .env`;
+    expect(JSON.parse(log)).toMatchObject({ model: "offline", msg });
+  });
+
+  test("offline, with a .env", () => {
+    writeFileSync(envFile, "OPENAI_API_KEY=");
+    expect(loadProvider().model).toBe("offline");
+    const msg = `${OFFLINE} OPENAI_BASE_URL is set in your shell or in .env`;
+    expect(JSON.parse(log)).toMatchObject({ model: "offline", msg });
+  });
+
+  test("a key for OpenAI in the shell", () => {
+    setShell({ OPENAI_API_KEY: "sk-1" });
+    const { options } = loadProvider();
+    expect(options).toMatchObject({ apiKey: "sk-1", defaultHeaders: {} });
+    expect(JSON.parse(log)).toMatchObject({
+      baseURL: OPENAI_URL,
+      model: "gpt-6-luna",
+      msg: "Using OPENAI_API_KEY from your shell",
+    });
+  });
+
+  test("a model of OpenAI", () => {
+    setShell({ OPENAI_API_KEY: "sk-1", OPENAI_MODEL: "gpt-4o" });
+    expect(loadProvider().model).toBe("gpt-4o");
+  });
+
+  test("a server without a key, in .env", () => {
+    const baseURL = "http://localhost:11434/v1";
+    const settings = `OPENAI_BASE_URL=${baseURL}\nOPENAI_MODEL=llama3.2`;
+    writeFileSync(envFile, settings);
+    setShell({ OPENAI_API_KEY: "sk-for-openai" });
+    const { options } = loadProvider();
+    const defaultHeaders = { Authorization: null };
+    expect(options).toMatchObject({ apiKey: "none", defaultHeaders });
+    expect(JSON.parse(log)).toMatchObject({
+      baseURL,
+      model: "llama3.2",
+      msg: "Using OPENAI_BASE_URL from .env",
+    });
+  });
+});
+
+test("a base URL requires a model", () => {
+  setShell({ OPENAI_BASE_URL: "http://localhost/v1" });
+  expect(loadProvider).toThrow(/^OPENAI_MODEL is not set/);
+});
+
+const SDK_VARIABLES = {
+  OPENAI_ADMIN_KEY: "sk-admin",
+  OPENAI_CUSTOM_HEADERS: "A: b",
+  OPENAI_ORG_ID: "org",
+  OPENAI_PROJECT_ID: "project",
 };
-test.each<[baseURL: string, given: object, sent: object]>([
-  [OPENAI, warm, adapted],
-  ["https://eu.api.openai.com/v1", warm, adapted],
-  ["https://r.openai.azure.com/openai/v1/", warm, adapted],
-  ["https://openai.com.example/v1", warm, warm],
-  ["https://myopenai.com/v1", warm, warm],
-  ["http://localhost:1/v1", warm, warm],
-  [OPENAI, { max_tokens: 5 }, { max_completion_tokens: 5 }],
-  [OPENAI, { stop: "x" }, { stop: "x" }],
+
+test("the SDK's variables go to the server that the shell sets", () => {
+  setShell({ OPENAI_API_KEY: "sk-1", ...SDK_VARIABLES });
+  loadProvider();
+  expect(process.env).toMatchObject(SDK_VARIABLES);
+});
+
+test("the SDK's variables don't go to a server that .env sets", () => {
+  setShell(SDK_VARIABLES);
+  writeFileSync(envFile, "OPENAI_API_KEY=sk-1");
+  loadProvider();
+  for (const name of Object.keys(SDK_VARIABLES)) {
+    expect(process.env).not.toHaveProperty(name);
+  }
+});
+
+const LIMIT = { temperature: 0, max_tokens: 5 };
+const RENAMED = { temperature: 0, max_completion_tokens: 5 };
+const ADAPTED = { ...RENAMED, reasoning_effort: "none" };
+const AZURE = "https://res.openai.azure.com/openai/v1/";
+const FOUNDRY = "https://res.services.ai.azure.com/openai/v1/";
+const COGNITIVE = "https://res.cognitiveservices.azure.com/openai/v1/";
+
+test.each<[baseURL: string, model: string, given: object, sent: object]>([
+  [OPENAI_URL, "gpt-6-luna", LIMIT, ADAPTED],
+  [OPENAI_URL, "gpt-6-luna", { max_tokens: 5 }, { max_completion_tokens: 5 }],
   [
-    OPENAI,
-    { ...adapted, reasoning_effort: "low" },
-    { ...adapted, reasoning_effort: "low" },
+    OPENAI_URL,
+    "gpt-6-luna",
+    { temperature: 1 },
+    { ...ADAPTED, temperature: 1, max_completion_tokens: undefined },
   ],
-])("%s: %j is sent as %j", async (baseURL, given, sent) => {
-  const send = vi.fn<typeof fetch>(async () =>
-    Response.json(completion("Yes.")),
-  );
-  vi.stubGlobal("fetch", send);
-  const env = { OPENAI_BASE_URL: baseURL, OPENAI_MODEL: "m" };
-  const { model, options, adapt } = await load(env);
-  const original = { model, messages: MESSAGES, ...given };
+  [
+    OPENAI_URL,
+    "gpt-6-luna",
+    { ...LIMIT, reasoning_effort: "low" },
+    { ...RENAMED, reasoning_effort: "low" },
+  ],
+  [
+    OPENAI_URL,
+    "gpt-6-luna",
+    { ...LIMIT, reasoning_effort: null },
+    { ...RENAMED, reasoning_effort: null },
+  ],
+  [
+    OPENAI_URL,
+    "gpt-6-luna",
+    { max_tokens: 5, max_completion_tokens: 6 },
+    { max_tokens: 5, max_completion_tokens: 6 },
+  ],
+  [OPENAI_URL, "gpt-4o-mini", LIMIT, RENAMED],
+  ["https://eu.api.openai.com/v1", "gpt-6-luna", LIMIT, ADAPTED],
+  [AZURE, "gpt-6-luna", LIMIT, ADAPTED],
+  [AZURE, "my-deployment", LIMIT, RENAMED],
+  [FOUNDRY, "gpt-6-luna", LIMIT, ADAPTED],
+  [COGNITIVE, "gpt-6-luna", LIMIT, ADAPTED],
+  ["https://openai.com.example/v1", "gpt-6-luna", LIMIT, LIMIT],
+  ["https://myopenai.com/v1", "gpt-6-luna", LIMIT, LIMIT],
+  ["http://localhost:1/v1", "gpt-6-luna", LIMIT, LIMIT],
+])("%s, %s: %j is sent as %j", async (baseURL, model, given, sent) => {
+  const bodies: unknown[] = [];
+  vi.stubGlobal("fetch", async (_url: string, init: RequestInit) => {
+    bodies.push(init.body);
+    return Response.json(completion("Yes."));
+  });
+  setShell({ OPENAI_BASE_URL: baseURL, OPENAI_MODEL: model });
+  const { options, adapt } = loadProvider();
+  const messages = [{ role: "user" as const, content: "Hi" }];
+  const original = { model, messages, ...given };
   const request = adapt(original);
-  expect(original).toEqual({ model, messages: MESSAGES, ...given });
-  expect(request).toEqual({ model, messages: MESSAGES, ...sent });
+  expect(original).toEqual({ model, messages, ...given });
+  expect(request).toEqual({ model, messages, ...sent });
+
+  // A later push changes neither the log nor what is sent.
+  messages.push({ role: "user", content: "Ho" });
   await new OpenAI(options).chat.completions.create(request);
-  expect(send.mock.lastCall?.[1]?.body).toBe(JSON.stringify(request));
+  expect(bodies).toEqual([JSON.stringify(request)]);
+  expect(request.messages).toHaveLength(1);
 });

@@ -11,7 +11,7 @@ import * as helpers from "./helpers.ts";
 const { LESSON, copyProject, readProjectFile, runLesson } = helpers;
 const readme = readProjectFile("README.md");
 const envExample = readProjectFile(".env.example");
-const provider = readProjectFile("exercises/common/provider.ts");
+const settings = readProjectFile("exercises/common/settings.ts");
 const original = runLesson();
 
 /** Finds a pattern or throws, so that no test passes without its subject. */
@@ -201,7 +201,7 @@ test.runIf(hasJq)("the jq command lists roles", async () => {
 });
 
 test(".env.example names each variable once and sets none", () => {
-  const names = new Set(findAll(provider, /"([A-Z]+(?:_[A-Z]+)+)"/g));
+  const names = new Set(findAll(settings, /"([A-Z]+(?:_[A-Z]+)+)"/g));
   expect(Object.keys(parse(envExample)).sort()).toEqual([...names].sort());
   expect(findAll(envExample, /^(\w+)=$/gm)).toHaveLength(names.size);
   const values = findAll(sectionOf("Use a real model"), /`OPENAI_\w+=(.*?)`/g);

@@ -29,7 +29,7 @@ const MAX_TOKENS = 500;
 
 // The client sends requests to the provider that you set up. Without one, the
 // script runs offline, with canned replies.
-const { model, options, adapt } = await loadProvider();
+const { model, options, adapt } = loadProvider();
 const client = new OpenAI(options);
 
 // ----- Part 1: single-turn ---------------------------------------------------

@@ -1,59 +1,48 @@
-import { config } from "dotenv";
 import type { ClientOptions, OpenAI } from "openai";
 import { ExerciseError } from "./errors.ts";
 import { wrapFetch } from "./fetch.ts";
 import { hideKey, logger } from "./logger.ts";
-import { OFFLINE_URL, offlineFetch } from "./offline.ts";
+import { OFFLINE_MODEL, OFFLINE_URL, offlineFetch } from "./offline.ts";
+import { loadSettings, type Settings } from "./settings.ts";
 
 type ChatRequest = OpenAI.ChatCompletionCreateParamsNonStreaming;
 
 const OPENAI_URL = "https://api.openai.com/v1";
 // OpenAI's deprecations page names gpt-6-luna as the successor of gpt-4o,
 // gpt-4o-mini, gpt-4.1, and gpt-4.1-mini, which shut down on January 14, 2027.
-const MODELS: Record<string, string> = {
-  [OPENAI_URL]: "gpt-6-luna",
-  [OFFLINE_URL]: "offline",
-};
-const OFFLINE =
-  "Offline, with canned replies: neither OPENAI_API_KEY nor OPENAI_BASE_URL is set";
-const FORMATS: Record<string, RegExp> = {
-  LOG_LEVEL: /^(trace|debug|info|warn|error|fatal|silent)$/i,
-  // ASCII, without spaces, quotes, or backslashes.
-  OPENAI_API_KEY: /^[!#-&(-[\]-~]+$/,
-  OPENAI_BASE_URL: /^https?:\/\/(\[.+]|[^\s:/?#@]+)(:\d{1,5})?(\/[^\s?#@]*)?$/i,
-};
+const DEFAULT_MODEL = "gpt-6-luna";
+
+/** The hosts of OpenAI and Azure OpenAI, which may have subdomains. */
+const OPENAI_HOSTS = [
+  "openai.com",
+  "openai.azure.com",
+  "cognitiveservices.azure.com",
+  "services.ai.azure.com",
+];
+
+/** What the SDK reads from the shell by itself, and sends. */
+const SHELL_VARIABLES = [
+  "OPENAI_ADMIN_KEY",
+  "OPENAI_CUSTOM_HEADERS",
+  "OPENAI_ORG_ID",
+  "OPENAI_PROJECT_ID",
+];
 
 /**
  * Reads the settings. Returns the model, a client's options, and `adapt`, which
- * adapts a request to OpenAI. Throws if a setting is invalid or missing.
+ * adapts a request to OpenAI. Throws an `ExerciseError` if a setting is invalid
+ * or missing.
  */
-export async function loadProvider() {
-  const { env } = process;
-  const path = new URL("../../.env", import.meta.url);
-  const { parsed: file = {} } = config({ path, quiet: true, processEnv: {} });
-  const find = (name: string) => [env, file].find((each) => each[name]?.trim());
-  const read = (name: string, source = find(name)) => {
-    const value = source?.[name]?.trim() || undefined;
-    if (!value || FORMATS[name]?.test(value) !== false) return value;
-    throw new ExerciseError(`${name} is invalid. See .env.example.`);
-  };
-
-  logger.level = read("LOG_LEVEL")?.toLowerCase() ?? "info";
-  // A key for one server must never reach another, so it is read only where the
-  // base URL is. The SDK would also send these variables from the shell.
-  const source = find("OPENAI_BASE_URL") ?? find("OPENAI_API_KEY");
-  const defaultURL = source ? OPENAI_URL : OFFLINE_URL;
-  const baseURL = read("OPENAI_BASE_URL", source) ?? defaultURL;
-  const apiKey = read("OPENAI_API_KEY", source);
+export function loadProvider() {
+  const settings = loadSettings();
+  const { apiKey } = settings;
+  logger.level = settings.logLevel;
   if (apiKey) hideKey(apiKey);
-  if (source === file) {
-    delete env.OPENAI_ADMIN_KEY;
-    delete env.OPENAI_CUSTOM_HEADERS;
-    delete env.OPENAI_ORG_ID;
-    delete env.OPENAI_PROJECT_ID;
-  }
+  const { baseURL, model } = chooseServer(settings);
 
-  // The SDK's info messages repeat its debug messages without their details.
+  if (settings.place === ".env") {
+    for (const name of SHELL_VARIABLES) delete process.env[name];
+  }
   const debug = (message: string, ...details: unknown[]) =>
     logger.debug({ details }, message);
   const options: ClientOptions = {
@@ -61,34 +50,73 @@ export async function loadProvider() {
     // The SDK requires a key. A server may not: then, no header is sent.
     apiKey: apiKey ?? "none",
     defaultHeaders: apiKey ? {} : { Authorization: null },
-    fetch: wrapFetch(source ? fetch : offlineFetch),
+    fetch: baseURL === OFFLINE_URL ? offlineFetch : wrapFetch(fetch),
     // One call is one request: the log shows all that is sent, and a failure
     // says at once what happened.
     maxRetries: 0,
+    // The SDK's info messages repeat its debug messages without their details.
     logger: { error: debug, warn: debug, info: () => {}, debug },
     logLevel: "debug",
   };
-  const model = read("OPENAI_MODEL") ?? MODELS[baseURL];
-  if (!model) {
-    throw new ExerciseError(
-      "OPENAI_MODEL is not set, but a base URL requires it. README.md says where your server lists its models.",
-    );
-  }
-  if (source) logger.info({ baseURL, model }, "Using a real model");
-  else logger.warn({ model }, OFFLINE);
-  const isOpenAI = /\.openai\.(azure\.)?com$/.test(new URL(baseURL).hostname);
-  const adapt = (original: ChatRequest): ChatRequest => {
-    // What is logged and sent is JSON, so a copy as JSON loses nothing, and a
-    // later push to the list of messages can't change it.
-    const request: ChatRequest = JSON.parse(JSON.stringify(original));
-    return isOpenAI ? adaptToOpenAI(request) : request;
-  };
+  const adapt = (request: ChatRequest) => adaptTo(baseURL, request);
   return { model, options, adapt };
 }
 
-// OpenAI's reasoning models accept a temperature only with reasoning off.
-function adaptToOpenAI({ max_tokens, ...request }: ChatRequest): ChatRequest {
-  if (max_tokens !== undefined) request.max_completion_tokens ??= max_tokens;
-  if (request.temperature !== undefined) request.reasoning_effort ??= "none";
+/** Chooses the base URL and the model, and logs them. */
+function chooseServer(settings: Settings): { baseURL: string; model: string } {
+  const { apiKey, baseURL, model, place } = settings;
+  if (baseURL) {
+    if (!model) {
+      throw new ExerciseError(
+        "OPENAI_MODEL is not set, but a base URL requires it. README.md says where your server lists its models.",
+      );
+    }
+    logger.info({ baseURL, model }, `Using OPENAI_BASE_URL from ${place}`);
+    return { baseURL, model };
+  }
+  if (apiKey) {
+    const server = { baseURL: OPENAI_URL, model: model ?? DEFAULT_MODEL };
+    logger.info(server, `Using OPENAI_API_KEY from ${place}`);
+    return server;
+  }
+  const where = settings.hasEnvFile
+    ? "in your shell or in .env"
+    : "in your shell, and there is no .env";
+  logger.warn(
+    { model: OFFLINE_MODEL },
+    `Offline, with canned replies: neither OPENAI_API_KEY nor OPENAI_BASE_URL is set ${where}`,
+  );
+  return { baseURL: OFFLINE_URL, model: OFFLINE_MODEL };
+}
+
+/** Returns a copy of the request, with the parameters that OpenAI requires. */
+function adaptTo(baseURL: string, original: ChatRequest): ChatRequest {
+  // What is logged and sent is JSON, so a copy as JSON loses nothing, and a
+  // later push to the list of messages can't change it.
+  const request: ChatRequest = JSON.parse(JSON.stringify(original));
+  if (!isOpenAI(baseURL)) return request;
+
+  // All of OpenAI's chat models accept max_completion_tokens, and the newer
+  // ones reject max_tokens.
+  if ("max_tokens" in request && !("max_completion_tokens" in request)) {
+    request.max_completion_tokens = request.max_tokens;
+    delete request.max_tokens;
+  }
+  // The default model accepts a temperature only with reasoning off. Models
+  // that don't reason reject reasoning_effort.
+  if (
+    request.model === DEFAULT_MODEL &&
+    "temperature" in request &&
+    !("reasoning_effort" in request)
+  ) {
+    request.reasoning_effort = "none";
+  }
   return request;
+}
+
+function isOpenAI(baseURL: string): boolean {
+  const { hostname } = new URL(baseURL);
+  return OPENAI_HOSTS.some(
+    (host) => hostname === host || hostname.endsWith(`.${host}`),
+  );
 }

@@ -1,0 +1,109 @@
+import { existsSync, readFileSync } from "node:fs";
+import { parse } from "dotenv";
+import { levels } from "pino";
+import { ExerciseError } from "./errors.ts";
+
+type Variables = Record<string, string | undefined>;
+
+/** The settings, checked. What isn't set is undefined. */
+export interface Settings {
+  apiKey: string | undefined;
+  baseURL: string | undefined;
+  model: string | undefined;
+  /** One of pino's levels, or `silent`. */
+  logLevel: string;
+  /** Where the key and the base URL are set, if they are. */
+  place: "your shell" | ".env";
+  hasEnvFile: boolean;
+}
+
+/**
+ * Reads the settings from the shell and from the `.env` beside `package.json`.
+ * Throws an `ExerciseError` if that file can't be read, or if a setting is
+ * invalid.
+ */
+export function loadSettings(): Settings {
+  const shell: Variables = process.env;
+  const file = readEnvFile();
+
+  // A key for one server must never reach another, so both are read in the same
+  // place. All other settings come from the shell, if it sets them.
+  const place = findPlace(shell, file);
+  const server = place === ".env" ? file : shell;
+  const apiKey = read(server, "OPENAI_API_KEY");
+  const baseURL = read(server, "OPENAI_BASE_URL");
+  const model = read(shell, "OPENAI_MODEL") ?? read(file, "OPENAI_MODEL");
+  const level = read(shell, "LOG_LEVEL") ?? read(file, "LOG_LEVEL") ?? "info";
+  const logLevel = level.toLowerCase();
+
+  checkLogLevel(logLevel);
+  if (apiKey) checkKey(apiKey);
+  if (baseURL) checkURL(baseURL);
+  const hasEnvFile = file !== undefined;
+  return { apiKey, baseURL, model, logLevel, place, hasEnvFile };
+}
+
+function readEnvFile(): Variables | undefined {
+  const path = new URL("../../.env", import.meta.url);
+  if (!existsSync(path)) return undefined;
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ExerciseError(
+      `.env can't be read (${reason}). Make it a file that you are allowed to read.`,
+    );
+  }
+  if (text.includes("\0")) {
+    throw new ExerciseError(
+      ".env isn't UTF-8. Save it as UTF-8 (Windows PowerShell 5.1 writes UTF-16).",
+    );
+  }
+  return parse(text);
+}
+
+function findPlace(
+  shell: Variables,
+  file: Variables | undefined,
+): Settings["place"] {
+  if (read(shell, "OPENAI_BASE_URL")) return "your shell";
+  if (read(file, "OPENAI_BASE_URL")) return ".env";
+  if (read(shell, "OPENAI_API_KEY")) return "your shell";
+  return ".env";
+}
+
+/** Returns a trimmed value. An empty one counts as unset. */
+function read(
+  variables: Variables | undefined,
+  name: string,
+): string | undefined {
+  return variables?.[name]?.trim() || undefined;
+}
+
+function checkLogLevel(level: string): void {
+  const names = [...Object.keys(levels.values), "silent"];
+  if (!names.includes(level)) {
+    const list = names.join(", ");
+    throw new ExerciseError(`LOG_LEVEL is invalid. Use one of ${list}.`);
+  }
+}
+
+function checkKey(key: string): void {
+  const isASCII = /^[\x21-\x7e]+$/.test(key);
+  // JSON would escape these, and the key in the log would not be found.
+  if (!isASCII || /["'\\]/.test(key)) {
+    throw new ExerciseError(
+      "OPENAI_API_KEY is invalid. Copy the key again: it has no spaces, quotes, backslashes, or characters outside ASCII.",
+    );
+  }
+}
+
+function checkURL(url: string): void {
+  const isHTTP = /^https?:\/\//i.test(url);
+  if (!isHTTP || !URL.canParse(url) || /[\s<>@?#]/.test(url)) {
+    throw new ExerciseError(
+      "OPENAI_BASE_URL is invalid. Use a URL that starts with http:// or https:// and has no spaces, <, >, @, ?, or #.",
+    );
+  }
+}
