@@ -2,7 +2,8 @@
 // You learn what the `messages` list is and how the model seems to remember.
 //
 // Run:     npx tsx exercises/01_llm_basics/01_chat_completion.ts
-// Change:  edit any of the constants below, then run the script again.
+// Change:  edit a constant below, or try an experiment from README.md. Then run
+//          the script again.
 
 import OpenAI from "openai";
 import { noTextError } from "../common/errors.ts";
@@ -23,8 +24,8 @@ const FOLLOW_UP = "Can you suggest a 3-day itinerary for Tokyo?";
 // temperature affects only one experiment in README.md.
 const TEMPERATURE = 0.7;
 
-// The maximum length of a reply, in tokens (at least 1). A token is a short
-// piece of text, often a word. A reply that reaches the limit is cut off.
+// The most tokens that a reply may have, at least 1. A token is a short piece
+// of text, often a word. A reply that reaches this limit is cut off.
 const MAX_TOKENS = 500;
 
 // The client sends requests to the provider that you set up. Without one, the
@@ -59,8 +60,10 @@ async function complete(
   part: string,
   list: OpenAI.ChatCompletionMessageParam[],
 ): Promise<string> {
-  // `adapt` changes the request only for OpenAI and Azure OpenAI, whose current
-  // models need other parameters. The log shows what is sent.
+  // For OpenAI and Azure OpenAI, `adapt` renames `max_tokens` to
+  // `max_completion_tokens`. For the default model, it also turns reasoning
+  // off, because that model rejects a temperature while it reasons. The log
+  // shows what is sent.
   const request = adapt({
     model,
     messages: list,

@@ -16,11 +16,6 @@ interface Description {
   err: Record<string, unknown>;
 }
 
-const CONNECTION_HINT =
-  "Check your network and any proxy. If you set OPENAI_BASE_URL, check that its server is running and that the URL is right (http or https?).";
-const CAUSES =
-  "Common causes: a misspelled name, a missing `await`, a value of another type than the line expects, a stream read without `for await`, or `new OpenAI()` without `options`.";
-
 /** Whether a value has properties that can be read. Lists have, too. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
@@ -48,28 +43,35 @@ export function noTextError(response: OpenAI.ChatCompletion): ExerciseError {
 export function describeError(thrown: unknown): Description {
   const error =
     thrown instanceof Error ? thrown : new Error(`Uncaught ${inspect(thrown)}`);
+  const { message, stack } = error;
+  const type = error.constructor.name;
+
   if (error instanceof ExerciseError) {
-    return { message: error.message, err: toFields(error, error.message) };
+    return { message, err: { type, message, stack } };
   }
   if (error instanceof APIConnectionError) {
-    const message = joinCause(error);
-    return { message, hint: CONNECTION_HINT, err: toFields(error, message) };
+    const words = joinCause(error);
+    const hint =
+      "Check your network and any proxy. If you set OPENAI_BASE_URL, check that its server is running and that the URL is right (http or https?).";
+    return { message: words, hint, err: { type, message: words, stack } };
   }
-  // A request that the script itself aborts isn't an error of the API.
+  // A request that the script itself aborts is an error in the script.
   if (error instanceof APIError && !(error instanceof APIUserAbortError)) {
     return describeAPIError(error);
   }
-  return describeScriptError(error);
+  const line = findLine(stack);
+  const where = line ? "that line and at your last edit" : "your last edit";
+  return {
+    message: `${type}: ${message}${line ? ` (${line})` : ""}`,
+    hint: `Look at ${where}. Common causes: a misspelled name, a missing \`await\`, a value of another type than the line expects, a stream read without \`for await\`, or \`new OpenAI()\` without \`options\`.`,
+    err: { type, message, stack },
+  };
 }
 
-function toFields(error: Error, message: string): Record<string, unknown> {
-  return { type: error.constructor.name, message, stack: error.stack };
-}
-
-/** Adds the words of the cause to an error without a response. */
-function joinCause(error: APIConnectionError): string {
+/** Adds the words of the cause to the message of a connection error. */
+function joinCause(error: Error): string {
   // The SDK's error wraps that of `fetch`, which wraps the system's.
-  let cause: unknown = error.cause;
+  let cause = error.cause;
   if (cause instanceof Error && cause.cause instanceof Error) {
     cause = cause.cause;
   }
@@ -80,19 +82,26 @@ function joinCause(error: APIConnectionError): string {
 }
 
 function describeAPIError(error: APIError): Description {
-  const { status, code } = error;
-  let { message } = error;
+  const { status, code, param, requestID, stack } = error;
   // The SDK puts the status in front of the server's message.
   const prefix = `${status} `;
-  if (message.startsWith(prefix)) message = message.slice(prefix.length);
-
-  const err = toFields(error, message);
-  if (error.type) err.type = error.type;
-  err.status = status;
-  err.code = code ?? undefined;
-  err.param = error.param ?? undefined;
-  err.request_id = error.requestID ?? undefined;
-  return { message, hint: findHint(status, code), err };
+  const message = error.message.startsWith(prefix)
+    ? error.message.slice(prefix.length)
+    : error.message;
+  return {
+    message,
+    hint: findHint(status, code),
+    err: {
+      type: error.type ?? error.constructor.name,
+      message,
+      status,
+      // An error that names no code or parameter has null in their place.
+      code: code ?? undefined,
+      param: param ?? undefined,
+      request_id: requestID ?? undefined,
+      stack,
+    },
+  };
 }
 
 /** Returns a hint that is true for every error with this status or code. */
@@ -116,17 +125,6 @@ function findHint(status = 0, code: unknown): string {
     return "Wait a while, then run the script again. If the server is your own, see its log.";
   }
   return "Do what the message says. You can change the messages, the parameters in `complete`, and the settings.";
-}
-
-function describeScriptError(error: Error): Description {
-  const err = toFields(error, error.message);
-  const message = `${err.type}: ${error.message}`;
-  const line = findLine(error.stack);
-  if (!line) {
-    return { message, hint: `Look at your last edit. ${CAUSES}`, err };
-  }
-  const hint = `Look at that line and at your last edit. ${CAUSES}`;
-  return { message: `${message} (${line})`, hint, err };
 }
 
 /** Returns the file and line of the first stack frame in an exercise. */

@@ -10,23 +10,21 @@ interface Row {
   label: string;
   text: string;
   labelColor?: Color | undefined;
-  textColor?: Color | undefined;
+  textColor?: Color;
 }
 
-const INDENT = " ".repeat(6);
-
-const LEVEL_COLORS = new Map<unknown, Color>([
-  [levels.values.fatal, "red"],
-  [levels.values.error, "red"],
-  [levels.values.warn, "yellow"],
-]);
-
-const ROLE_COLORS = new Map<unknown, Color>([
+/** The colors of labels: of levels, roles, and fields. */
+const COLORS = new Map<unknown, Color>([
+  ["FATAL", "red"],
+  ["ERROR", "red"],
+  ["WARN", "yellow"],
   ["system", "magenta"],
   ["developer", "magenta"],
   ["user", "cyan"],
   ["assistant", "green"],
+  ["hint", "yellow"],
 ]);
+const INDENT = " ".repeat(6);
 
 /**
  * Creates a function that formats a parsed line of the log for a terminal of
@@ -41,7 +39,7 @@ export function createFormatter(): (line: Fields, columns: number) => string {
     const rows = [toHeading(line)];
     for (const [name, value] of Object.entries(fields)) {
       if (!isObject(value)) {
-        rows.push(toFieldRow(name, value));
+        rows.push(toRow(INDENT, name, value));
       } else if (name === "request" && Array.isArray(value.messages)) {
         rows.push(...toRequestRows(value, value.messages, previous));
         previous = value.messages;
@@ -50,22 +48,21 @@ export function createFormatter(): (line: Fields, columns: number) => string {
       } else if (name === "err") {
         rows.push(...toErrorRows(value, msg));
       } else {
-        rows.push(toFieldRow(name, value));
+        rows.push(toRow(INDENT, name, value));
       }
     }
-    const texts = rows.map((row) => drawRow(row, columns));
-    return `${texts.join("\n")}\n\n`;
+    return `${rows.map((row) => draw(row, columns)).join("\n")}\n\n`;
   };
 }
 
 function toHeading({ level, time, part, msg }: Fields): Row {
   const clock = new Date(Number(time)).toTimeString().slice(0, 8);
-  const levelName = levels.labels[Number(level)] ?? String(level);
+  const name = (levels.labels[Number(level)] ?? `${level}`).toUpperCase();
   const texts = [part, msg].filter((each) => each !== undefined).map(toText);
   return {
-    label: `${clock} ${levelName.toUpperCase().padEnd(5)} `,
+    label: `${clock} ${name.padEnd(5)} `,
     text: texts.join(": "),
-    labelColor: LEVEL_COLORS.get(level),
+    labelColor: COLORS.get(name),
   };
 }
 
@@ -78,14 +75,14 @@ function toRequestRows(
   const known = previous.map((message) => JSON.stringify(message));
   for (const [index, message] of messages.entries()) {
     const position = known.indexOf(JSON.stringify(message));
-    const isNew = position === -1;
-    // A question that is asked again is a new message.
-    if (!isNew) known.splice(position, 1);
+    // Once each, so that a question that is asked again is new.
+    if (position !== -1) known.splice(position, 1);
+    const mark = position === -1 ? "+" : " ";
     const number = String(index + 1).padStart(2);
-    rows.push(toMessageRow(`  ${isNew ? "+" : " "}${number} `, message));
+    rows.push(toMessageRow(`  ${mark}${number} `, message));
   }
   const { messages: _, ...parameters } = request;
-  rows.push(toNoteRow(toNotes(parameters)));
+  rows.push(toNoteRow(listFields(parameters)));
   return rows;
 }
 
@@ -93,59 +90,49 @@ function toResponseRows(choices: unknown[], usage: unknown): Row[] {
   const rows: Row[] = [];
   const reasons = new Set<unknown>();
   for (const choice of choices) {
-    if (isObject(choice)) {
-      rows.push(toMessageRow(INDENT, choice.message));
-      reasons.add(choice.finish_reason);
-    } else {
-      rows.push(toMessageRow(INDENT, choice));
-    }
+    const { message, finish_reason } = isObject(choice) ? choice : {};
+    rows.push(toMessageRow(INDENT, message ?? choice));
+    reasons.add(finish_reason);
   }
-  const reason = `finish_reason ${[...reasons].join(", ")}`;
-  const tokens = isObject(usage) ? toTokens(usage) : "";
-  rows.push(toNoteRow(tokens ? `${reason} · ${tokens}` : reason));
+  const notes = [`finish_reason ${[...reasons].join(", ")}`];
+  if (isObject(usage)) notes.push(describeTokens(usage));
+  rows.push(toNoteRow(notes.join(" · ")));
   return rows;
 }
 
-/** Lists the counts that the server sent. */
-function toTokens(usage: Fields): string {
+/** Adds up the tokens. If a count is missing, lists those that were sent. */
+function describeTokens(usage: Fields): string {
   const { prompt_tokens, completion_tokens, total_tokens } = usage;
-  const details = usage.completion_tokens_details;
-  const reasoning = isObject(details) ? details.reasoning_tokens : undefined;
-
-  const counts: string[] = [];
-  if (typeof prompt_tokens === "number") counts.push(`${prompt_tokens} prompt`);
-  if (typeof completion_tokens === "number") {
-    const note = reasoning ? ` (${reasoning} reasoning)` : "";
-    counts.push(`${completion_tokens} completion${note}`);
+  const counts = [prompt_tokens, completion_tokens, total_tokens];
+  if (!counts.every((count) => typeof count === "number")) {
+    return listFields(usage);
   }
-  const sums = [counts.join(" + ")];
-  if (typeof total_tokens === "number") sums.push(`${total_tokens} tokens`);
-  return sums.filter((sum) => sum !== "").join(" = ");
+  const details = usage.completion_tokens_details;
+  const reasoning = isObject(details) ? details.reasoning_tokens : 0;
+  const note = reasoning ? ` (${reasoning} reasoning)` : "";
+  return `${prompt_tokens} prompt + ${completion_tokens} completion${note} = ${total_tokens} tokens`;
 }
 
 function toErrorRows(err: Fields, msg: unknown): Row[] {
   const { stack, ...notes } = err;
+  // The heading usually says it already.
   if (String(msg).includes(String(err.message))) delete notes.message;
-  const rows = [toNoteRow(toNotes(notes))];
-  if (stack !== undefined) rows.push(toFieldRow("stack", stack));
+  const rows = [toNoteRow(listFields(notes))];
+  if (stack !== undefined) rows.push(toRow(INDENT, "stack", stack));
   return rows;
 }
 
 function toMessageRow(start: string, message: unknown): Row {
-  const { role, content } = isObject(message) ? message : {};
-  return {
-    label: `${start}${String(role ?? "?").padEnd(10)} `,
-    // Without a content, other properties say more: reasoning, for example.
-    text: toText(content || message),
-    labelColor: ROLE_COLORS.get(role),
-  };
+  const { role = "?", content } = isObject(message) ? message : {};
+  // Without a text, other properties say more: `reasoning`, for example.
+  return toRow(start, String(role), content || message);
 }
 
-function toFieldRow(name: string, value: unknown): Row {
+function toRow(start: string, name: string, value: unknown): Row {
   return {
-    label: `${INDENT}${name.padEnd(10)} `,
+    label: `${start}${name.padEnd(10)} `,
     text: toText(value),
-    labelColor: name === "hint" ? "yellow" : undefined,
+    labelColor: COLORS.get(name),
   };
 }
 
@@ -154,7 +141,7 @@ function toNoteRow(text: string): Row {
 }
 
 /** Lists fields as JSON, so that the string "0.7" doesn't look like a number. */
-function toNotes(fields: Fields): string {
+function listFields(fields: Fields): string {
   return Object.entries(fields)
     .map(([name, value]) => `${name} ${JSON.stringify(value)}`)
     .join(" · ");
@@ -165,21 +152,23 @@ function toText(value: unknown): string {
 }
 
 /** Draws a label and, beside it, its text, wrapped at spaces. */
-function drawRow(row: Row, columns: number): string {
+function draw(row: Row, columns: number): string {
   const label = escapeControls(row.label);
-  const width = Math.max(columns - label.length, 20);
   const indent = " ".repeat(label.length);
-
-  const lines = escapeControls(row.text)
+  const width = Math.max(columns - label.length, 20);
+  const [first = "", ...others] = escapeControls(row.text)
     .split("\n")
     .flatMap((line) => wrap(line, width));
-  const [first = "", ...others] = lines;
   const indented = others.map((line) => `${indent}${line}`.trimEnd());
   const text = [first, ...indented].join("\n");
   return paint(label, row.labelColor) + paint(text, row.textColor);
 }
 
-/** Breaks a line at spaces. A word that is wider than `width` stays whole. */
+function paint(text: string, color: Color | undefined): string {
+  return color ? styleText(color, text) : text;
+}
+
+/** Breaks a line at spaces. A word that is longer than `width` stays whole. */
 function wrap(line: string, width: number): string[] {
   const lines: string[] = [];
   const [first = "", ...words] = line.split(" ");
@@ -194,10 +183,6 @@ function wrap(line: string, width: number): string[] {
   }
   lines.push(current.trimEnd());
   return lines;
-}
-
-function paint(text: string, color: Color | undefined): string {
-  return color === undefined ? text : styleText(color, text);
 }
 
 /**

@@ -3,7 +3,7 @@ import { ExerciseError } from "./errors.ts";
 import { wrapFetch } from "./fetch.ts";
 import { hideKey, logger } from "./logger.ts";
 import { OFFLINE_MODEL, OFFLINE_URL, offlineFetch } from "./offline.ts";
-import { loadSettings, type Settings } from "./settings.ts";
+import { loadSettings } from "./settings.ts";
 
 type ChatRequest = OpenAI.ChatCompletionCreateParamsNonStreaming;
 
@@ -63,7 +63,7 @@ export function loadProvider() {
 }
 
 /** Chooses the base URL and the model, and logs them. */
-function chooseServer(settings: Settings): { baseURL: string; model: string } {
+function chooseServer(settings: ReturnType<typeof loadSettings>) {
   const { apiKey, baseURL, model, place } = settings;
   if (baseURL) {
     if (!model) {

@@ -5,29 +5,18 @@ import { ExerciseError } from "./errors.ts";
 
 type Variables = Record<string, string | undefined>;
 
-/** The settings, checked. What isn't set is undefined. */
-export interface Settings {
-  apiKey: string | undefined;
-  baseURL: string | undefined;
-  model: string | undefined;
-  /** One of pino's levels, or `silent`. */
-  logLevel: string;
-  /** Where the key and the base URL are set, if they are. */
-  place: "your shell" | ".env";
-  hasEnvFile: boolean;
-}
-
 /**
  * Reads the settings from the shell and from the `.env` beside `package.json`.
- * Throws an `ExerciseError` if that file can't be read, or if a setting is
- * invalid.
+ * What isn't set is undefined. Throws an `ExerciseError` if `.env` can't be
+ * used, or if a setting is invalid.
  */
-export function loadSettings(): Settings {
+export function loadSettings() {
   const shell: Variables = process.env;
-  const file = readEnvFile();
+  const envFile = readEnvFile();
+  const file = envFile ?? {};
 
-  // A key for one server must never reach another, so both are read in the same
-  // place. All other settings come from the shell, if it sets them.
+  // A key for one server must never reach another, so the key and the base URL
+  // are read in the same place. Otherwise, the shell overrides .env.
   const place = findPlace(shell, file);
   const server = place === ".env" ? file : shell;
   const apiKey = read(server, "OPENAI_API_KEY");
@@ -39,7 +28,7 @@ export function loadSettings(): Settings {
   checkLogLevel(logLevel);
   if (apiKey) checkKey(apiKey);
   if (baseURL) checkURL(baseURL);
-  const hasEnvFile = file !== undefined;
+  const hasEnvFile = envFile !== undefined;
   return { apiKey, baseURL, model, logLevel, place, hasEnvFile };
 }
 
@@ -63,10 +52,8 @@ function readEnvFile(): Variables | undefined {
   return parse(text);
 }
 
-function findPlace(
-  shell: Variables,
-  file: Variables | undefined,
-): Settings["place"] {
+/** Finds where the key and the base URL are set, if they are. */
+function findPlace(shell: Variables, file: Variables) {
   if (read(shell, "OPENAI_BASE_URL")) return "your shell";
   if (read(file, "OPENAI_BASE_URL")) return ".env";
   if (read(shell, "OPENAI_API_KEY")) return "your shell";
@@ -74,11 +61,8 @@ function findPlace(
 }
 
 /** Returns a trimmed value. An empty one counts as unset. */
-function read(
-  variables: Variables | undefined,
-  name: string,
-): string | undefined {
-  return variables?.[name]?.trim() || undefined;
+function read(variables: Variables, name: string): string | undefined {
+  return variables[name]?.trim() || undefined;
 }
 
 function checkLogLevel(level: string): void {
