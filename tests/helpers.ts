@@ -86,6 +86,8 @@ interface Line {
 interface RunOptions {
   /** A copy of the project. By default, all runs share an unedited one. */
   folder?: string;
+  /** The script to run, if it isn't the lesson. */
+  script?: string;
   /** All variables of the shell but those that the system needs. */
   env?: Record<string, string>;
   /** What is typed. */
@@ -111,12 +113,12 @@ export interface Run {
 
 let uneditedCopy: string | undefined;
 
-/** Runs the lesson as a process, in a working directory of its own. */
+/** Runs the lesson as a process. */
 export async function runLesson(options: RunOptions = {}): Promise<Run> {
   uneditedCopy ??= copyProject();
-  const lesson = join(options.folder ?? uneditedCopy, LESSON);
+  const { folder = uneditedCopy, script = LESSON } = options;
   const loader = import.meta.resolve("tsx/esm");
-  let command = [process.execPath, "--import", loader, lesson];
+  let command = [process.execPath, "--import", loader, join(folder, script)];
   if (options.columns !== undefined) {
     const quoted = command.map((word) => `'${word}'`).join(" ");
     const inTerminal = `stty cols ${options.columns}; exec ${quoted}`;
@@ -126,7 +128,8 @@ export async function runLesson(options: RunOptions = {}): Promise<Run> {
   // Windows needs SystemRoot and TEMP.
   const { PATH, HOME, SystemRoot, TEMP } = process.env;
   const child = spawn(program, args, {
-    cwd: tmpdir(),
+    // The script finds its .env from any working directory.
+    cwd: options.folder ?? tmpdir(),
     env: { PATH, HOME, SystemRoot, TEMP, ...options.env },
     stdio: ["pipe", options.stdout ?? "pipe", "pipe"],
   });
@@ -146,8 +149,9 @@ export async function runLesson(options: RunOptions = {}): Promise<Run> {
 
   const lines = stdout
     .split("\n")
-    .filter((line) => line.startsWith("{"))
-    .map((line): Line => JSON.parse(line));
+    // A prompt that a script prints may stand before a line.
+    .filter((line) => line.includes('{"level":'))
+    .map((line): Line => JSON.parse(line.slice(line.indexOf("{"))));
   const requests = lines.flatMap(({ request }) => request ?? []);
   const responses = lines.flatMap(({ response }) => response ?? []);
   return { stdout, stderr, status, signal, lines, requests, responses };

@@ -3,213 +3,479 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify, stripVTControlCharacters } from "node:util";
 import { parse } from "dotenv";
-import { levels } from "pino";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { OFFLINE_URL, offlineFetch } from "../exercises/common/offline.ts";
 import { createFormatter } from "../exercises/common/pretty.ts";
-import * as helpers from "./helpers.ts";
+import {
+  apiError,
+  completion,
+  copyProject,
+  editLesson,
+  expectFatal,
+  expectSuccess,
+  hasTerminal,
+  LESSON,
+  readProjectFile,
+  runLesson,
+  startServer,
+  type Edit,
+  type Run,
+} from "./helpers.ts";
 
-const { LESSON, copyProject, readProjectFile, runLesson } = helpers;
 const readme = readProjectFile("README.md");
 const envExample = readProjectFile(".env.example");
-const settings = readProjectFile("exercises/common/settings.ts");
-const original = runLesson();
+const unedited = runLesson();
 
-/** Finds a pattern or throws, so that no test passes without its subject. */
-function findAll(text: string, pattern: RegExp): string[] {
-  const found = [...text.matchAll(pattern)].map((match) => match[1] ?? "");
-  if (found.length > 0) return found;
-  throw new Error(`${pattern} is not in: ${text.slice(0, 100)}`);
-}
-const findOne = (text: string, pattern: RegExp) =>
-  findAll(text, new RegExp(pattern, "gm"))[0]!;
+// ----- What README.md says ---------------------------------------------------
 
-const sectionOf = (heading: string) =>
-  findOne(`${readme}## `, new RegExp(`^##+ ${heading}\n([^]*?)^##+ `));
-const bulletOf = (start: string) =>
-  findOne(sectionOf("Reference"), new RegExp(`^- \\*\\*(${start}.*)`));
-
-/** Returns the code of the only block in this language, without its indent. */
-function blockOf(text: string, language: string): string {
-  const fence = new RegExp(`^( *\`\`\`${language}\n[^]*?)^ *\`\`\`$`, "gm");
-  const [block = "", ...others] = findAll(text, fence);
-  expect(others).toEqual([]);
-  const lines = block.split("\n").slice(1);
-  return lines.map((line) => line.slice(block.indexOf("`"))).join("\n");
+/** Returns the text below a heading, up to the next one. */
+function sectionOf(heading: string): string {
+  const [, section] = readme.split(new RegExp(`^#+ ${heading}$`, "m"));
+  if (section === undefined) throw new Error(`No heading: ${heading}`);
+  return section.split(/^#+ /m)[0] ?? "";
 }
 
-/** The edits of a diff: `+` lines replace the `-` line above, or follow it. */
-function toEdits(diff: string): helpers.Edit[] {
-  const edits: helpers.Edit[] = [];
-  for (const [, sign, text] of diff.matchAll(/^([^]?)(.*\n)/gm)) {
-    const before = `\n${text}`;
-    if (sign === "+") edits.at(-1)![1] += text;
-    else if (sign === "-") edits.push([before, "\n"]);
-    else if (sign === " ") edits.push([before, before]);
-    else throw new Error(`Not a line of a diff: ${sign}${text}`);
+/** Returns the code blocks in a language. Throws if there are none. */
+function blocksOf(text: string, language: string): string[] {
+  const fence = new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, "gm");
+  const blocks = [...text.matchAll(fence)].map((match) => match[1] ?? "");
+  if (blocks.length === 0) throw new Error(`No ${language} in: ${text}`);
+  return blocks;
+}
+
+/** Returns the code spans that contain a space: these are quoted output. */
+function quotesOf(text: string): string[] {
+  const spans = text.matchAll(/(?<!`)`([^`\n]+)`(?!`)/g);
+  const quotes = [...spans].map((match) => match[1] ?? "");
+  return quotes.filter((quote) => quote.includes(" "));
+}
+
+/** Expects that each block shows one of the edits, in its surroundings. */
+function expectBlocks(text: string, edits: Edit[]): void {
+  const blocks = blocksOf(text, "ts");
+  const edited = editLesson(edits);
+  expect(blocks).toHaveLength(edits.length);
+  for (const [index, block] of blocks.entries()) {
+    expect(edited).toContain(block);
+    expect(block).toContain(edits[index]?.[1]);
+    expect(readProjectFile(LESSON)).not.toContain(block);
   }
-  return edits;
 }
 
-const runDiff = (text: string, input = "") =>
-  runLesson({ folder: copyProject(...toEdits(blockOf(text, "diff"))), input });
-
-/** What a terminal of 80 columns shows, at 17:07:30. */
-function toScreen({ lines }: helpers.Run): string {
+/** Returns what a terminal of 80 columns shows, at 17:07:30. */
+function toScreen({ lines }: Run): string {
   const format = createFormatter();
-  const text = lines.map((line) => format({ ...line }, 80)).join("");
+  const text = lines.map((line) => format(line, 80)).join("");
   return stripVTControlCharacters(text).replace(/^[\d:]{8}/gm, "17:07:30");
 }
 
-/** Expects the output that the text quotes: code spans with a space. */
-function expectQuoted(run: helpers.Run, text: string) {
-  expect(run).toMatchObject({ stderr: "", status: 0 });
-  const screen = toScreen(run).replace(/\s+/g, " ");
-  const quotes = findAll(text, /`(.*?)`/g).filter((span) => /\s/.test(span));
+/** Expects that a run shows all output that a text quotes. */
+function expectQuotes(text: string, run: Run): void {
+  const quotes = quotesOf(text);
   expect(quotes).not.toEqual([]);
+  const screen = toScreen(run).replace(/\s+/g, " ");
   for (const quote of quotes) expect(screen).toContain(quote);
 }
 
-/** A pattern for an excerpt, in which `…` marks omitted text. */
-const toPattern = (excerpt = "", omitted: string) =>
-  excerpt.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&").replaceAll("…", omitted);
+// ----- Run it ----------------------------------------------------------------
 
-const contentsOf = ({ responses }: helpers.Run) =>
-  responses.map(({ choices }) => choices.map(({ message }) => message.content));
-
-test("the terminal shows the excerpt", async () => {
-  const excerpt = blockOf(sectionOf("Run it"), "text");
-  const pattern = toPattern(excerpt, ".*(?:\\n {17}.*)*");
-  expect(toScreen(await original)).toMatch(new RegExp(`^${pattern}`, "m"));
-});
-
-/** What else an experiment shows. */
-const checks: Record<string, (run: helpers.Run, section: string) => void> = {
-  "Change the persona": (run) => {
-    const persona = [expect.stringContaining("You are a pirate.")];
-    expect(contentsOf(run)).toEqual([persona, persona]);
-  },
-  "Change the temperature": (run, section) => {
-    const tokyo = findOne(section, /at 0, all say `(.*?)`/);
-    expect(contentsOf(run)).toEqual([Array(10).fill(tokyo)]);
-  },
-  "Add a third turn": ({ responses }, section) => {
-    const [first, second, third] = responses.map(({ usage }) => usage!);
-    const [prompt, total] = [second!.prompt_tokens, first!.total_tokens];
-    const sum = `${prompt} tokens: the ${total} of Part 1 and ${prompt - total} for`;
-    const added = third!.prompt_tokens - second!.total_tokens;
-    expect(section).toContain(sum);
-    expect(section).toContain(`and ${added} for the new`);
-  },
-};
-const headings = findAll(readme, /^### (.*)$/gm);
-
-test("the second of eight experiments leads to the main idea", () => {
-  expect(headings).toHaveLength(8);
-  expect(headings).toEqual(expect.arrayContaining(Object.keys(checks)));
-  const [before, after] = readme.split(`### ${headings[1]}\n`);
-  expect(before).not.toMatch(/stateless|only memory/);
-  expect(after).toMatch(/^[^#]*stateless[^#]*only memory/);
-});
-
-test.concurrent.each(headings)("experiment: %s", async (heading) => {
-  const section = sectionOf(heading);
-  const [question, answer = ""] = section.split("<details>");
-  expect(question).toMatch(/\?.*\n\n```diff/);
-  const run = await runDiff(section);
-  expectQuoted(run, answer);
-  checks[heading]?.(run, section);
-});
-
-test("the diagram and the JSON show requests and responses", async () => {
-  const { requests, responses } = await original;
-  const section = sectionOf("How it works");
-  const roles = requests.map(({ messages }) => messages.map((m) => m.role));
-  const sent = findAll(blockOf(section, "mermaid"), /Script->>API: (.*)/g);
-  expect(sent).toEqual(roles.map((list) => list.join(", ")));
-  const json = blockOf(section, "json").replace(/\n {1,3}/g, "");
-  const sentAndReceived = [requests[0], responses[0]]
-    .map((body) => `${JSON.stringify(body)}\n`)
-    .join("\n");
-  expect(sentAndReceived).toMatch(new RegExp(`^${toPattern(json, ".*")}$`));
-});
-
-const project = sectionOf("In your own project");
-async function chat(key: string) {
-  const body = helpers.completion("Ada.");
-  const { calls, baseURL } = await helpers.startServer({ body });
-  const values = `OPENAI_API_KEY=${key}\nOPENAI_BASE_URL=${baseURL}\nOPENAI_MODEL=m`;
-  const cwd = copyProject();
-  writeFileSync(join(cwd, ".env"), `${envExample}\n${values}\n`);
-  const file = findOne(project, /save this as `(.*?)`/);
-  writeFileSync(join(cwd, file), blockOf(project, "js"));
-  const [, ...args] = findOne(project, /Run it with `(.*?)`/).split(" ");
-  const { PATH, SystemRoot } = process.env;
-  const options = { cwd, env: { PATH, SystemRoot } };
-  const run = await promisify(execFile)(process.execPath, args, options);
-  return { ...run, calls };
+/** A pattern for the whole log, in which `…` stands for omitted text. */
+function wholeLog(): RegExp {
+  const [log = ""] = blocksOf(sectionOf("Run it"), "text");
+  const escaped = log.trimEnd().replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+  const omitted = ".*(?:\\n {17}.*)*";
+  return new RegExp(`^${escaped.replaceAll(" …", omitted)}\\s*$`);
 }
 
-const dummy = findOne(project, /`OPENAI_API_KEY=(.*?)` will do/);
-const key = "sk-1234567890abcdefghij";
-test.concurrent.each([dummy, key])("chat.mjs runs with %s", async (key) => {
-  const { calls, ...output } = await chat(key);
-  expect(output).toEqual({ stdout: "Ada.\nAda.\n", stderr: "" });
-  const headers = { authorization: `Bearer ${key}` };
-  const call = { method: "POST", url: "/v1/chat/completions", headers };
-  expect(calls).toMatchObject([call, call]);
-  const [first, second] = calls.map(({ text }) => JSON.parse(text).messages);
-  const added = [{ role: "assistant", content: "Ada." }, { role: "user" }];
-  expect(second).toMatchObject([...first, ...added]);
+test("the log is that of a run", async () => {
+  expect(toScreen(await unedited)).toMatch(wholeLog());
 });
 
-const ownTasks = sectionOf("On your own");
-const tasks = findAll(ownTasks, /^\d\. ([^]*?<\/details>\n\n)/gm);
-test.concurrent.each([0, 1, 2])("the solution of task %i", async (index) => {
-  const [task = "", hint, solution = ""] = tasks[index]!.split("<details>");
-  expect(hint).toMatch(/^<summary>Hint<.*<\/details>/);
-  const run = await runDiff(solution, index === 0 ? "Who?\nWhen?\nWhy?\n" : "");
-  expectQuoted(run, task);
-  const sizes = run.requests.map(({ messages }) => messages.length);
-  expect(`${sizes}`).toBe(["2,4,6,8", "2,4,4", "2,4"][index]);
+test.runIf(hasTerminal)("a terminal shows this log", async () => {
+  const { stdout } = await runLesson({ columns: 80 });
+  const text = stripVTControlCharacters(stdout).replaceAll("\r\n", "\n");
+  expect(text.replace(/^[\d:]{8}/gm, "17:07:30")).toMatch(wholeLog());
 });
 
-test("a syntax error prints what the README quotes", async () => {
-  const folder = copyProject(["TEMPERATURE = 0.7", "TEMPERATURE = 0,7"]);
-  const { stderr } = await runLesson({ folder });
-  expect(stderr).toContain(findOne(bulletOf("`Transform"), /`(.*?)`/));
-  expect(stderr).toMatch(/01_chat_completion\.ts:\d+/);
+test("the commands and the diagram are those of the script", async () => {
+  const section = sectionOf("Run it");
+  const [run, watch] = blocksOf(section, "sh");
+  expect(run).toBe(`npm ci\nnpx tsx ${LESSON}\n`);
+  expect(watch).toBe(`npx tsx watch --clear-screen=false ${LESSON}\n`);
+
+  const [diagram = ""] = blocksOf(section, "mermaid");
+  const drawn = [...diagram.matchAll(/Script->>API: (.*)/g)];
+  const { requests } = await unedited;
+  const sent = requests.map(({ messages }) => messages.map(({ role }) => role));
+  expect(drawn.map((match) => match[1])).toEqual(
+    sent.map((roles) => roles.join(", ")),
+  );
 });
 
-test("the log has the fields and levels that the README lists", async () => {
-  const spans = findAll(bulletOf("Log"), /`(\w+)`/g);
-  const own = ["level", "time", "pid", "hostname", "msg"];
-  const fields = (await original).lines.flatMap((line) => Object.keys(line));
-  fields.push("baseURL", "finish_reason", "err", "hint");
-  expect([...own, ...spans]).toEqual(expect.arrayContaining(fields));
-  for (const label of ["debug", "info", "warn", "fatal"]) {
-    const level = `\`${label}\` (${levels.values[label]})`;
-    expect(bulletOf("Log")).toContain(level);
+// ----- Experiments and tasks -------------------------------------------------
+
+const QUESTION = `const QUESTION = "What's the best time of year to visit Japan?";`;
+const FOLLOW_UP =
+  'const FOLLOW_UP = "Can you suggest a 3-day itinerary for Tokyo?";';
+const WHY = 'const FOLLOW_UP = "Why do you say that?";';
+const FIRST = 'const FOLLOW_UP = "What was my first question?";';
+const PROMPT = `const SYSTEM_PROMPT =
+  "You are a knowledgeable and enthusiastic travel assistant. Help users plan trips with practical advice.";`;
+const PIRATE = 'const SYSTEM_PROMPT = "You are a pirate.";';
+const PUSH_REPLY = 'messages.push({ role: "assistant", content: reply });\n';
+const PUSH_QUESTION = 'messages.push({ role: "user", content: FOLLOW_UP });\n';
+const PART_2 = 'await complete("Part 2 (multi-turn)", messages);';
+const IMPORT = 'import OpenAI from "openai";\n';
+
+const experiments: { heading: string; edits: Edit[] }[] = [
+  {
+    heading: "Ask about your first question",
+    edits: [[FOLLOW_UP, FIRST]],
+  },
+  {
+    heading: "Ask again, but send only the last message",
+    edits: [
+      [FOLLOW_UP, FIRST],
+      [PART_2, PART_2.replace("messages", "messages.slice(-1)")],
+    ],
+  },
+  {
+    heading: "Forget to append the reply",
+    edits: [
+      [FOLLOW_UP, WHY],
+      [PUSH_REPLY + PUSH_QUESTION, PUSH_QUESTION],
+    ],
+  },
+  {
+    heading: "Change the persona",
+    edits: [[PROMPT, PIRATE]],
+  },
+  {
+    heading: "Leave the system message out of Part 2",
+    edits: [
+      [PROMPT, PIRATE],
+      [PART_2, PART_2.replace("messages", "messages.slice(1)")],
+    ],
+  },
+  {
+    heading: "Limit the reply to ten tokens",
+    edits: [["const MAX_TOKENS = 500;", "const MAX_TOKENS = 10;"]],
+  },
+  {
+    heading: "Change the temperature",
+    edits: [
+      [QUESTION, 'const QUESTION = "Which city should I visit first?";'],
+      ["const TEMPERATURE = 0.7;", "const TEMPERATURE = 0;"],
+      [`${PART_2}\n\n// ----- The call`, "\n// ----- The call"],
+      ["max_tokens: MAX_TOKENS,\n", "max_tokens: MAX_TOKENS,\n    n: 20,\n"],
+    ],
+  },
+  {
+    heading: "Put words into the model's mouth",
+    edits: [
+      [FOLLOW_UP, WHY],
+      [PUSH_REPLY, PUSH_REPLY.replace("reply", '"Stay at home."')],
+    ],
+  },
+  {
+    heading: "Add a third turn",
+    edits: [
+      [
+        PART_2,
+        `const itinerary = ${PART_2}
+
+messages.push({ role: "assistant", content: itinerary });
+messages.push({ role: "user", content: "What should I pack?" });
+await complete("Part 3 (multi-turn)", messages);`,
+      ],
+    ],
+  },
+];
+
+describe.concurrent("the experiment", () => {
+  test.each(experiments)("$heading", async ({ heading, edits }) => {
+    const section = sectionOf(heading);
+    expectBlocks(section, edits);
+    const run = await runLesson({ folder: copyProject(...edits) });
+    expectSuccess(run);
+    expectQuotes(section.split("<details>")[1] ?? "", run);
+  });
+});
+
+test("README.md has no other experiments", () => {
+  const [, part = ""] = readme.split(/^## Experiments$/m);
+  const headings = part.split(/^## /m)[0]?.match(/(?<=^####? ).*/gm);
+  const known = experiments.map(({ heading }) => heading);
+  expect(headings).toEqual(expect.arrayContaining(known));
+  expect(headings).toHaveLength(known.length + 1);
+  expect(headings).toContain("More experiments");
+});
+
+test("the numbers of cities are about those of many replies", async () => {
+  const answer = sectionOf("Change the temperature");
+  const [, warm, hot] =
+    /0\.7, about (\d+) do, and at 2, about (\d+)/.exec(answer) ?? [];
+  for (const [temperature, count] of [
+    [0.7, Number(warm)],
+    [2, Number(hot)],
+  ] as const) {
+    const content = "Which city should I visit first?";
+    const messages = [{ role: "user", content }];
+    let tokyo = 0;
+    for (let call = 0; call < 10; call++) {
+      const request = { model: "offline", messages, temperature, n: 100 };
+      const response = await offlineFetch(`${OFFLINE_URL}/chat/completions`, {
+        method: "POST",
+        body: JSON.stringify(request),
+      });
+      tokyo += (await response.text()).split("Tokyo").length - 1;
+    }
+    // A difference of 1.5 in 20 is more than four standard deviations.
+    expect(Math.abs(tokyo / 50 - count)).toBeLessThan(1.5);
   }
 });
 
-const hasJq = spawnSync("sh", ["-c", "jq --version"]).status === 0;
-const jq = findOne(bulletOf("Log"), /`npx tsx \S+ \| (jq .*)`/);
-test.runIf(hasJq)("the jq command lists roles", async () => {
-  const { stdout: input } = await original;
-  const { stdout } = spawnSync("sh", ["-c", jq], { input, encoding: "utf8" });
-  expect(stdout).toMatch(/^\["system","user"\]\n.*"assistant","user"\]\n$/);
+test("the sums of tokens are those of a run", async () => {
+  const { responses } = await unedited;
+  const [first, second] = responses.map(({ usage }) => usage);
+  const [prompt = 0, total = 0] = [first?.total_tokens, second?.total_tokens];
+  const added = Number(second?.prompt_tokens) - prompt;
+  expect(sectionOf("Add a third turn")).toContain(
+    `has ${prompt + added} tokens: the ${prompt} of Part 1, and ${added} for the follow-up question. In all, Part 2 has ${total} tokens.`,
+  );
+  expect(sectionOf("Add a third turn")).toContain(
+    `the ${total} of Part 2, and 5 for`,
+  );
 });
 
-test(".env.example names each variable once and sets none", () => {
-  const names = new Set(findAll(settings, /"([A-Z]+(?:_[A-Z]+)+)"/g));
-  expect(Object.keys(parse(envExample)).sort()).toEqual([...names].sort());
-  expect(findAll(envExample, /^(\w+)=$/gm)).toHaveLength(names.size);
-  const values = findAll(sectionOf("Use a real model"), /`OPENAI_\w+=(.*?)`/g);
-  for (const value of values) expect(envExample).toContain(value);
+const MY_CHAT = "exercises/01_llm_basics/my_chat.ts";
+const IN_PART_2 = `${PUSH_QUESTION}
+// ... and send all of it: system, user, assistant, user.
+${PART_2}
+`;
+const LOOP = `
+const lines = createInterface({
+  input: process.stdin,
+  output: process.stdout,
+  prompt: "You: ",
+});
+lines.prompt();
+for await (const line of lines) {
+  messages.push({ role: "user", content: line });
+  const answer = await complete("Chat", messages);
+  messages.push({ role: "assistant", content: answer });
+  lines.prompt();
+}
+`;
+const ONLY_THREE = `const itinerary = ${PART_2}
+
+messages.push({ role: "assistant", content: itinerary });
+messages.push({ role: "user", content: "What was my first question?" });
+// Remove the oldest question and its reply. The system message stays.
+while (messages.length > 4) messages.splice(1, 2);
+await complete("Part 3 (multi-turn)", messages);`;
+const LIST = `const messages: OpenAI.ChatCompletionMessageParam[] = [
+  { role: "system", content: SYSTEM_PROMPT },
+  { role: "user", content: QUESTION },
+];
+`;
+const LIST_FROM_FILE = `const FILE = "conversation.json";
+const messages: OpenAI.ChatCompletionMessageParam[] = existsSync(FILE)
+  ? JSON.parse(readFileSync(FILE, "utf8"))
+  : [{ role: "system", content: SYSTEM_PROMPT }];
+messages.push({ role: "user", content: QUESTION });
+`;
+const SAVE = `const itinerary = ${PART_2}
+messages.push({ role: "assistant", content: itinerary });
+writeFileSync(FILE, JSON.stringify(messages));`;
+
+/** Writes the solution into a copy of the script, and returns its options. */
+function solve(heading: string, edits: Edit[]) {
+  expectBlocks(sectionOf(heading), edits);
+  const folder = copyProject();
+  writeFileSync(join(folder, MY_CHAT), editLesson(edits));
+  return { folder, script: MY_CHAT };
+}
+
+function taskOf(heading: string): string {
+  return sectionOf(heading).split("<details>")[0] ?? "";
+}
+
+describe.concurrent("the solution of", () => {
+  test("Task 1: Chat", async () => {
+    const options = solve("Task 1: Chat", [
+      [IMPORT, `import { createInterface } from "node:readline";\n${IMPORT}`],
+      [IN_PART_2, LOOP],
+    ]);
+    const run = await runLesson({ ...options, input: "Who?\nWhen?\nWhy?\n" });
+    expectQuotes(taskOf("Task 1: Chat"), run);
+    expect(run).toMatchObject({ status: 0, stderr: "" });
+    expect(run.stdout.split("You: ")).toHaveLength(1 + 4);
+    const sizes = run.requests.map(({ messages }) => messages.length);
+    expect(sizes).toEqual([2, 4, 6, 8]);
+  });
+
+  test("Task 2: Send only the last turns", async () => {
+    const heading = "Task 2: Send only the last turns";
+    const run = await runLesson(solve(heading, [[PART_2, ONLY_THREE]]));
+    expectSuccess(run);
+    expectQuotes(taskOf(heading), run);
+    const sizes = run.requests.map(({ messages }) => messages.length);
+    expect(sizes).toEqual([2, 4, 4]);
+  });
+
+  test("Task 3: Continue tomorrow", async () => {
+    const heading = "Task 3: Continue tomorrow";
+    const files =
+      'import { existsSync, readFileSync, writeFileSync } from "node:fs";\n';
+    const options = solve(heading, [
+      [IMPORT, files + IMPORT],
+      [LIST, LIST_FROM_FILE],
+      [PART_2, SAVE],
+    ]);
+    expectSuccess(await runLesson(options));
+    const secondRun = await runLesson(options);
+    expectSuccess(secondRun);
+    expectQuotes(taskOf(heading), secondRun);
+  });
 });
 
-test("commands name the script", () => {
-  const run = sectionOf("Run it");
-  expect(blockOf(run, "sh")).toBe(`npm ci && npx tsx ${LESSON}\n`);
-  expect(run).toContain(`\`npx tsx watch --clear-screen=false ${LESSON}\``);
+test("the tasks work on a copy of the script", () => {
+  const [command] = blocksOf(sectionOf("On your own"), "sh");
+  expect(command).toBe(`cp ${LESSON} ${MY_CHAT}\nnpx tsx ${MY_CHAT}\n`);
+});
+
+// ----- Real models, and the reference ----------------------------------------
+
+test(".env.example is a form with each variable once", () => {
+  const names = ["OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"];
+  const empty = Object.fromEntries([...names, "LOG_LEVEL"].map((n) => [n, ""]));
+  expect(parse(envExample)).toEqual(empty);
+  expect(envExample.match(/^\w+=$/gm)).toHaveLength(4);
+});
+
+test("the settings of README.md are in .env.example", () => {
+  const [openai = "", ollama = ""] = blocksOf(
+    sectionOf("Use a real model"),
+    "ini",
+  );
+  expect(Object.keys(parse(openai))).toEqual(["OPENAI_API_KEY"]);
+  const { OPENAI_BASE_URL, OPENAI_MODEL } = parse(ollama);
+  expect(envExample).toContain(`#   ${OPENAI_BASE_URL}\n#   ${OPENAI_MODEL}\n`);
+});
+
+test.concurrent.each(["none", "sk-1234567890abcdefghij"])(
+  "chat.mjs runs with the key %s",
+  async (key) => {
+    const section = sectionOf("In your own project");
+    const [program = ""] = blocksOf(section, "js");
+    const { calls, baseURL } = await startServer({ body: completion("Ada.") });
+    const folder = copyProject();
+    writeFileSync(join(folder, "chat.mjs"), program);
+    const settings = `OPENAI_API_KEY=${key}\nOPENAI_BASE_URL=${baseURL}\nOPENAI_MODEL=m\n`;
+    writeFileSync(join(folder, ".env"), settings);
+
+    expect(section).toContain("`node --env-file=.env chat.mjs`");
+    const { PATH, SystemRoot } = process.env;
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ["--env-file=.env", "chat.mjs"],
+      { cwd: folder, env: { PATH, SystemRoot } },
+    );
+    expect(stdout).toBe("Ada.\nAda.\n");
+    expect(calls[0]?.headers.authorization).toBe(`Bearer ${key}`);
+    expect(JSON.parse(calls[1]?.text ?? "")).toEqual({
+      model: "m",
+      messages: [
+        { role: "user", content: "I'm Ada." },
+        { role: "assistant", content: "Ada." },
+        { role: "user", content: "What's my name?" },
+      ],
+    });
+  },
+);
+
+test("the JSON is that of a run", async () => {
+  const [request = "", response = ""] = blocksOf(
+    sectionOf("What is sent"),
+    "json",
+  );
+  const { requests, responses } = await unedited;
+  expect(JSON.parse(request)).toEqual(requests[0]);
+  expect(responses[0]).toMatchObject(JSON.parse(response));
+});
+
+test("the log has the lines and fields of the table", async () => {
+  const { env } = await startServer(
+    { body: completion("Yes.", { finish_reason: "length" }) },
+    { status: 400, body: apiError("No.") },
+  );
+  const run = await runLesson({ env });
+  expectFatal(run);
+  const [provider, request, response, cutOff, , fatal] = run.lines;
+  const rows = sectionOf("The log").matchAll(
+    /^\| (.*?) +\| (\d+).*? \| (.*?) +\|$/gm,
+  );
+  const documented = [...rows].map(([, , level, fields = ""]) => [
+    Number(level),
+    ...[...fields.matchAll(/`(\w+)`/g)].map((match) => match[1]),
+  ]);
+  const logged = [provider, request, response, cutOff, fatal].map((line) => {
+    const own = ["level", "time", "pid", "hostname", "msg"];
+    const fields = Object.keys(line ?? {}).filter(
+      (name) => !own.includes(name),
+    );
+    return [line?.level, ...fields];
+  });
+  const wait = [30];
+  expect(documented).toEqual([...logged.slice(0, 4), wait, ...logged.slice(4)]);
+});
+
+test.runIf(spawnSync("jq", ["--version"]).status === 0)(
+  "the jq command lists the roles of each request",
+  async () => {
+    const [command = ""] = blocksOf(sectionOf("The log"), "sh");
+    const [, jq = ""] = command.split(" | jq ");
+    const { stdout: input } = await unedited;
+    const { stdout } = spawnSync("sh", ["-c", `jq ${jq}`], {
+      input,
+      encoding: "utf8",
+    });
+    expect(stdout).toBe(
+      '["system","user"]\n["system","user","assistant","user"]\n',
+    );
+  },
+);
+
+test("offline mode knows the questions and accepts the parameters", async () => {
+  const section = sectionOf("Offline mode");
+  const questions = section.match(/(?<=^- ).*/gm) ?? [];
+  expect(questions.length).toBeGreaterThan(4);
+  const [, list = ""] = /It accepts (.*?)\. /.exec(section) ?? [];
+  const parameters = list.match(/\w+(?=`)/g);
+  for (const content of questions) {
+    const request = {
+      model: "offline",
+      messages: [{ role: "user", content }],
+      temperature: 1,
+      max_tokens: 100,
+      max_completion_tokens: 100,
+      n: 1,
+    };
+    expect(parameters).toEqual(Object.keys(request));
+    const response = await offlineFetch(`${OFFLINE_URL}/chat/completions`, {
+      method: "POST",
+      body: JSON.stringify(request),
+    });
+    expect(response.ok).toBe(true);
+    expect(await response.text()).not.toContain("no canned reply");
+  }
+});
+
+test("a syntax error says what README.md quotes, and names its line", async () => {
+  const folder = copyProject(["TEMPERATURE = 0.7", "TEMPERATURE = 0,7"]);
+  const { stderr } = await runLesson({ folder });
+  expect(readme).toContain("`Transform failed`");
+  expect(stderr).toContain("Transform failed");
+  expect(stderr).toMatch(/01_chat_completion\.ts:\d+/);
 });
