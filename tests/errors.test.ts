@@ -35,7 +35,8 @@ test.each(cases)(
     expect(hint).not.toBe("");
     const described = await describeResponse(status, body);
     expect(described.message).toContain(says);
-    expect(described.message).not.toMatch(/^\d{3} /);
+    // The SDK's status in front of the words is cut.
+    expect(described.message).not.toContain(`${status} ${says}`);
     expect(described.hint).toContain(hint);
   },
 );
@@ -136,7 +137,7 @@ test("an error of the exercise itself has no hint and names no line", () => {
 describe("an error in a script", () => {
   test.each([
     ["/a/exercises/01_llm_basics/01_chat.ts:74:5", "01_chat.ts:74"],
-    ["C:\\exercises\\01_llm_basics\\own.ts:9:1", "own.ts:9"],
+    ["C:\\exercises\\01-basics\\01_chat copy.ts:9:1", "01_chat copy.ts:9"],
     ["/exercises/llm/exercises/01_llm_basics/a.ts:1:1", "a.ts:1"],
   ])("names the first line outside common/: %s", (frame, line) => {
     const error = new TypeError("500 is no function");
@@ -167,8 +168,9 @@ describe("an error in a script", () => {
   });
 });
 
-const NO_TEXT = "The reply has no text in `choices[0].message.content`";
-const REPHRASE = "Rephrase the messages or use another model.";
+const NO_TEXT = "There is no text where the script looked";
+const REPHRASE =
+  "See the response in the log. Rephrase the messages or use another model.";
 const LENGTH = "Raise MAX_TOKENS. Reasoning counts toward it, too.";
 
 test.each<[choices: unknown[], message: string]>([

@@ -40,7 +40,11 @@ describe("a good response is passed on as it came:", () => {
   });
 });
 
-test.each<Record<string, string>>([{ "content-type": "text/plain" }, {}])(
+test.each<Record<string, string>>([
+  { "content-type": "text/plain" },
+  { "content-type": "text/json" },
+  {},
+])(
   "a completion is JSON, whatever its content type says: %j",
   async (headers) => {
     const body = new TextEncoder().encode(yes);
@@ -60,15 +64,17 @@ const hidden = apiError("Provider returned error", {
   metadata: { raw: "Too large." },
 });
 const inChoice = { choices: [{ error: { message: "Lost.", code: 502 } }] };
+const hiddenInChoice = { choices: [{ message: page, ...hidden }] };
 
 test.each<[status: number, body: unknown, message: string]>([
   [400, apiError("Bad."), "Bad."],
   [400, { error: "Bad." }, '{"error":"Bad."}'],
-  [400, { error: { code: 1 } }, '{"error":{"code":1}}'],
+  [400, { error: { code: 1 } }, '{"code":1}'],
   [400, { message: "Bad.", code: 1 }, '{"message":"Bad.","code":1}'],
   [422, { detail: [{ msg: "Bad." }] }, '{"detail":[{"msg":"Bad."}]}'],
   [400, [{ error: { message: "Bad." } }], '[{"error":{"message":"Bad."}}]'],
-  [400, hidden, JSON.stringify(hidden)],
+  [400, hidden, JSON.stringify(hidden.error)],
+  [502, `<!--${"x".repeat(400)}-->\n<TITLE lang="en">Bad</TITLE>`, "Bad"],
   [502, "<p>\r\n  Bad\r\n</p>", "<p> Bad </p>"],
   [503, page, `<html> ${"x".repeat(292)}…`],
   [500, "", "500 Oh no"],
@@ -95,7 +101,7 @@ test.each<[body: string, words: string]>([
   ['{"choices":null}', '{"choices":null}'],
   ['{"detail":"Not authenticated"}', '{"detail":"Not authenticated"}'],
   ['{"error":"Bad endpoint."}', '{"error":"Bad endpoint."}'],
-  ['{"choices":[],"error":{}}', '{"choices":[],"error":{}}'],
+  ['{"choices":[],"error":{"a":1}}', '{"a":1}'],
   ["Ollama is running", "Ollama is running"],
   ['{"choices":[{"mess', '{"choices":[{"mess'],
   ["data: {}\n\n", "data: {}"],
@@ -117,6 +123,7 @@ test.each<[body: string, words: string]>([
 test.each<[body: object, status: number, message: string]>([
   [apiError("Slow down.", { code: 429 }), 429, "Slow down."],
   [inChoice, 502, "Lost."],
+  [hiddenInChoice, 400, JSON.stringify(hidden.error)],
 ])("an error's own status counts: %j", async (body, status, message) => {
   const response = await post(Response.json(body));
   expect(response.status).toBe(status);
@@ -130,6 +137,21 @@ test.each([204, 304])("a response without a body: %i", async (status) => {
   expect(response.status).toBe(502);
   const { error } = await response.json();
   expect(error.message).toBe(`Unexpected response: ${status}`);
+});
+
+test("a redirect isn't followed", async () => {
+  const headers = { location: "/v2/chat/completions" };
+  const { baseURL, calls } = await startServer({
+    status: 307,
+    headers,
+    body: "",
+  });
+  const send = wrapFetch(fetch);
+  const url = `${baseURL}/chat/completions`;
+  const response = await send(url, { method: "POST", body: "{}" });
+  const { error } = await response.json();
+  expect(error.message).toBe("Unexpected response: 307 Temporary Redirect");
+  expect(calls).toHaveLength(1);
 });
 
 test("an impossible status", async () => {

@@ -119,16 +119,24 @@ test("words and punctuation marks of all messages and choices are counted", asyn
   });
 });
 
-test.each<[limits: object]>([
-  [{ max_tokens: 5 }],
-  [{ max_completion_tokens: 5, max_tokens: 9 }],
-])("a reply is cut off at the lower limit: %j", async (limits) => {
-  const { choices, usage } = await post({ messages: [user(JAPAN)], ...limits });
-  expect(choices[0]).toMatchObject({
-    message: { content: "Spring (March-May" },
-    finish_reason: "length",
-  });
-  expect(usage.completion_tokens).toBe(5);
+test.each(["max_tokens", "max_completion_tokens"])(
+  "a reply is cut off at %s",
+  async (limit) => {
+    const request = { messages: [user(JAPAN)], [limit]: 5 };
+    const { choices, usage } = await post(request);
+    expect(choices[0]).toMatchObject({
+      message: { content: "Spring (March-May" },
+      finish_reason: "length",
+    });
+    expect(usage.completion_tokens).toBe(5);
+  },
+);
+
+test("both limits together are rejected", async () => {
+  const limits = { max_tokens: 5, max_completion_tokens: 5 };
+  const { error } = await post({ messages: [user(JAPAN)], ...limits });
+  expect(error).toMatchObject({ param: "max_tokens", code: "invalid_value" });
+  expect(error.message).toContain("can't be used together");
 });
 
 test("a reply as long as the limit isn't cut off", async () => {

@@ -104,10 +104,18 @@ test.each<[line: object, shown: string]>([
   expect(format([line]).replace(/\s+/g, " ")).toContain(shown);
 });
 
-test("counts that are missing are left out", () => {
-  const usage = { prompt_tokens: 10, total_tokens: 15 };
-  const text = format([{ response: { ...completion("Yes."), usage } }]);
-  expect(text).toContain("stop · prompt_tokens 10 · total_tokens 15\n\n");
+test.each<[usage: object, shown: string]>([
+  [
+    { prompt_tokens: 10, total_tokens: 15 },
+    "prompt_tokens 10 · total_tokens 15",
+  ],
+  [
+    { prompt_tokens: 10, completion_tokens: 5, total_tokens: 99 },
+    "prompt_tokens 10 · completion_tokens 5 · total_tokens 99",
+  ],
+])("counts that don't add up are shown as they came: %j", (usage, shown) => {
+  const response = { ...completion("Yes."), usage };
+  expect(format([{ response }], 120)).toContain(`stop · ${shown}\n\n`);
 });
 
 test.each<[what: string, requests: object[][], marks: string]>([

@@ -447,25 +447,14 @@ test.runIf(spawnSync("jq", ["--version"]).status === 0)(
   },
 );
 
-test("offline mode knows the questions and accepts the parameters", async () => {
-  const section = sectionOf("Offline mode");
-  const questions = section.match(/(?<=^- ).*/gm) ?? [];
+test("offline mode knows the questions that README.md lists", async () => {
+  const questions = sectionOf("Offline mode").match(/(?<=^- ).*/gm) ?? [];
   expect(questions.length).toBeGreaterThan(4);
-  const [, list = ""] = /It accepts (.*?)\. /.exec(section) ?? [];
-  const parameters = list.match(/\w+(?=`)/g);
   for (const content of questions) {
-    const request = {
-      model: "offline",
-      messages: [{ role: "user", content }],
-      temperature: 1,
-      max_tokens: 100,
-      max_completion_tokens: 100,
-      n: 1,
-    };
-    expect(parameters).toEqual(Object.keys(request));
+    const messages = [{ role: "user", content }];
     const response = await offlineFetch(`${OFFLINE_URL}/chat/completions`, {
       method: "POST",
-      body: JSON.stringify(request),
+      body: JSON.stringify({ model: "offline", messages }),
     });
     expect(response.ok).toBe(true);
     expect(await response.text()).not.toContain("no canned reply");

@@ -24,8 +24,9 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 /** Creates the error for a response whose first choice has no text. */
 export function noTextError(response: OpenAI.ChatCompletion): ExerciseError {
   const [choice] = response.choices;
-  let problem = "The reply has no text in `choices[0].message.content`";
-  let advice = "Rephrase the messages or use another model.";
+  let problem = "There is no text where the script looked";
+  let advice =
+    "See the response in the log. Rephrase the messages or use another model.";
   if (!choice) {
     problem = "The response has no choices";
   } else if (choice.message?.refusal) {
@@ -119,7 +120,7 @@ function findHint(status = 0, code: unknown): string {
     return "The server denies access to this key, model, country, or network: see its message.";
   }
   if (code === "unexpected_response" || status === 404 || status === 405) {
-    return "Check OPENAI_MODEL and OPENAI_BASE_URL (which usually ends in /v1).";
+    return "Check OPENAI_MODEL and OPENAI_BASE_URL (which usually ends in /v1). If the message names another cause, do what it says.";
   }
   if (status === 408 || status === 409 || status === 429 || status >= 500) {
     return "Wait a while, then run the script again. If the server is your own, see its log.";
@@ -130,7 +131,7 @@ function findHint(status = 0, code: unknown): string {
 /** Returns the file and line of the first stack frame in an exercise. */
 function findLine(stack = ""): string | undefined {
   for (const frame of stack.split("\n")) {
-    const match = /exercises[\\/](\w+)[\\/]([\w.-]+:\d+)/.exec(frame);
+    const match = /exercises[\\/]([^\\/]+)[\\/]([^\\/:]+:\d+)/.exec(frame);
     if (match && match[1] !== "common") return match[2];
   }
   return undefined;

@@ -14,7 +14,8 @@ export function wrapFetch(send: typeof fetch): typeof fetch {
       logger.info(`Still waiting for the server after ${seconds} seconds`);
     }, 10_000);
     try {
-      const response = await send(url, init);
+      // A redirect would be a second request, which no line of the log shows.
+      const response = await send(url, { ...init, redirect: "manual" });
       return await checkResponse(response, String(url), init);
     } finally {
       clearInterval(timer);
@@ -43,8 +44,8 @@ async function checkResponse(
   if (!response.ok || !hasChoices || error) {
     return toErrorResponse(response, text, error);
   }
-  if (type.includes("json")) return response;
-  // The SDK parses a body only if its type is JSON.
+  if (type.includes("application/json")) return response;
+  // The SDK parses no body of another type.
   const headers = new Headers(response.headers);
   headers.set("content-type", "application/json");
   return new Response(text, { status: response.status, headers });
@@ -80,7 +81,8 @@ function toErrorResponse(
   // A server's own message counts, unless OpenRouter hides the cause in
   // `metadata`. Any other text that comes can be read as it is.
   if (typeof error.message !== "string" || error.metadata) {
-    error.message = toOneLine(text) || `${status} ${statusText}`.trim();
+    const words = isObject(sent) ? JSON.stringify(sent) : findTitle(text);
+    error.message = toOneLine(words) || `${status} ${statusText}`.trim();
   }
   let errorStatus: number = status;
   if (!isErrorStatus(status)) {
@@ -93,6 +95,13 @@ function toErrorResponse(
     }
   }
   return Response.json({ error }, { status: errorStatus, headers });
+}
+
+/** Returns the title of a page, and any other text as it is. */
+function findTitle(text: string): string {
+  if (!text.trimStart().startsWith("<")) return text;
+  const title = /<title[^>]*>([^<]+)/i.exec(text);
+  return title?.[1] ?? text;
 }
 
 function isErrorStatus(value: unknown): value is number {

@@ -96,6 +96,11 @@ function findProblem(request: unknown): Problem | undefined {
     const expected = "a positive integer";
     return invalid("max_completion_tokens", expected, max_completion_tokens);
   }
+  if ("max_tokens" in request && "max_completion_tokens" in request) {
+    const message =
+      "'max_tokens' and 'max_completion_tokens' can't be used together.";
+    return { message, param: "max_tokens", code: "invalid_value" };
+  }
   if (!isPositiveInteger(n) || n > 128) {
     return invalid("n", "an integer from 1 to 128", n);
   }
@@ -135,8 +140,7 @@ function findMessagesProblem(messages: unknown): Problem | undefined {
 /** Returns a chat completion with `n` choices, each cut off at the limit. */
 function complete(request: Request) {
   const { messages, temperature = 1, n = 1 } = request;
-  const { max_tokens = Infinity, max_completion_tokens = Infinity } = request;
-  const limit = Math.min(max_tokens, max_completion_tokens);
+  const limit = request.max_tokens ?? request.max_completion_tokens ?? Infinity;
 
   const choices = [];
   let completion_tokens = 0;

@@ -100,11 +100,10 @@ function toResponseRows(choices: unknown[], usage: unknown): Row[] {
   return rows;
 }
 
-/** Adds up the tokens. If a count is missing, lists those that were sent. */
+/** Adds up the tokens. If that isn't the total, lists what the server sent. */
 function describeTokens(usage: Fields): string {
   const { prompt_tokens, completion_tokens, total_tokens } = usage;
-  const counts = [prompt_tokens, completion_tokens, total_tokens];
-  if (!counts.every((count) => typeof count === "number")) {
+  if (Number(prompt_tokens) + Number(completion_tokens) !== total_tokens) {
     return listFields(usage);
   }
   const details = usage.completion_tokens_details;

@@ -87,7 +87,7 @@ function checkURL(url: string): void {
   const isHTTP = /^https?:\/\//i.test(url);
   if (!isHTTP || !URL.canParse(url) || /[\s<>@?#]/.test(url)) {
     throw new ExerciseError(
-      "OPENAI_BASE_URL is invalid. Use a URL that starts with http:// or https:// and has no spaces, <, >, @, ?, or #.",
+      "OPENAI_BASE_URL is invalid. Use a valid URL that starts with http:// or https:// and has no spaces, <, >, @, ?, or #.",
     );
   }
 }
