@@ -8,6 +8,9 @@ const folder = copyProject();
 const envFile = join(folder, ".env");
 const { loadSettings }: typeof import("../exercises/common/settings.ts") =
   await import(join(folder, "exercises/common/settings.ts"));
+const { logger }: typeof import("../exercises/common/logger.ts") = await import(
+  join(folder, "exercises/common/logger.ts")
+);
 
 beforeEach(() => rmSync(envFile, { recursive: true, force: true }));
 
@@ -31,10 +34,10 @@ test("nothing is set", () => {
     apiKey: undefined,
     baseURL: undefined,
     model: undefined,
-    logLevel: "info",
     place: ".env",
     hasEnvFile: false,
   });
+  expect(logger.level).toBe("info");
 });
 
 test("values are trimmed, empty ones are unset, and the shell comes first", () => {
@@ -47,9 +50,9 @@ test("values are trimmed, empty ones are unset, and the shell comes first", () =
   expect(loadSettings()).toMatchObject({
     model: "shell",
     apiKey: "sk-file",
-    logLevel: "warn",
     hasEnvFile: true,
   });
+  expect(logger.level).toBe("warn");
 });
 
 const SHELL = "your shell";
@@ -91,6 +94,12 @@ test.each([
 ])("%s=%s is valid", (name, value) => {
   setShell({ [name]: value });
   expect(() => loadSettings()).not.toThrow();
+});
+
+test("the level of the log counts for other invalid settings", () => {
+  setShell({ LOG_LEVEL: "silent", OPENAI_BASE_URL: "localhost" });
+  expect(() => loadSettings()).toThrow();
+  expect(logger.level).toBe("silent");
 });
 
 test.each<[name: string, value: string, expected: string]>([

@@ -36,7 +36,6 @@ const SHELL_VARIABLES = [
 export function loadProvider() {
   const settings = loadSettings();
   const { apiKey } = settings;
-  logger.level = settings.logLevel;
   if (apiKey) hideKey(apiKey);
   const { baseURL, model } = chooseServer(settings);
 

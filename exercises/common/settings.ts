@@ -2,12 +2,13 @@ import { existsSync, readFileSync } from "node:fs";
 import { parse } from "dotenv";
 import { levels } from "pino";
 import { ExerciseError } from "./errors.ts";
+import { logger } from "./logger.ts";
 
 type Variables = Record<string, string | undefined>;
 
 /**
- * Reads the settings from the shell and from the `.env` beside `package.json`.
- * What isn't set is undefined. Throws an `ExerciseError` if `.env` can't be
+ * Reads the settings from the shell and from the `.env` beside `package.json`,
+ * and sets the level of the log. What isn't set is undefined. Throws an `ExerciseError` if `.env` can't be
  * used, or if a setting is invalid.
  */
 export function loadSettings() {
@@ -23,13 +24,12 @@ export function loadSettings() {
   const baseURL = read(server, "OPENAI_BASE_URL");
   const model = read(shell, "OPENAI_MODEL") ?? read(file, "OPENAI_MODEL");
   const level = read(shell, "LOG_LEVEL") ?? read(file, "LOG_LEVEL") ?? "info";
-  const logLevel = level.toLowerCase();
 
-  checkLogLevel(logLevel);
+  // First, so that it counts for the errors of the other settings.
+  setLogLevel(level.toLowerCase());
   if (apiKey) checkKey(apiKey);
   if (baseURL) checkURL(baseURL);
-  const hasEnvFile = envFile !== undefined;
-  return { apiKey, baseURL, model, logLevel, place, hasEnvFile };
+  return { apiKey, baseURL, model, place, hasEnvFile: envFile !== undefined };
 }
 
 function readEnvFile(): Variables | undefined {
@@ -65,12 +65,13 @@ function read(variables: Variables, name: string): string | undefined {
   return variables[name]?.trim() || undefined;
 }
 
-function checkLogLevel(level: string): void {
+function setLogLevel(level: string): void {
   const names = [...Object.keys(levels.values), "silent"];
   if (!names.includes(level)) {
     const list = names.join(", ");
     throw new ExerciseError(`LOG_LEVEL is invalid. Use one of ${list}.`);
   }
+  logger.level = level;
 }
 
 function checkKey(key: string): void {
