@@ -33,6 +33,12 @@ describe("a good response is passed on as it came:", () => {
     expect(await post(endless, CHAT, { stream: true })).toBe(endless);
   });
 
+  test("but not an event stream with an error", async () => {
+    const error = new Response("Bad.", { status: 400, headers: events });
+    const response = await post(error, CHAT, { stream: true });
+    expect(await response.json()).toEqual({ error: { message: "Bad." } });
+  });
+
   test("anything that is read with another method", async () => {
     const response = Response.json({ data: [] });
     const send = wrapFetch(async () => response);

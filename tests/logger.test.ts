@@ -100,6 +100,13 @@ const reply = await complete("Third", messages);`;
     expect(expectFatal(await runLesson({ folder, env })).msg).toBe("First.");
   });
 
+  test("logs nothing after the fatal line", async () => {
+    const late = 'process.on("exit", () => logger.info("late"));\n';
+    const error = 'throw new Error("no");\n';
+    const folder = copyProject(["const reply", `${late}${error}const reply`]);
+    expect(expectFatal(await runLesson({ folder })).msg).toMatch(/^Error: no/);
+  });
+
   test("logs one fatal line if two errors come at once", async () => {
     const reject = 'void Promise.reject(new Error("no"));\n';
     const folder = copyProject([

@@ -122,13 +122,13 @@ test("words and punctuation marks of all messages and choices are counted", asyn
 test.each(["max_tokens", "max_completion_tokens"])(
   "a reply is cut off at %s",
   async (limit) => {
-    const request = { messages: [user(JAPAN)], [limit]: 5 };
+    const request = { messages: [user(JAPAN)], [limit]: 1 };
     const { choices, usage } = await post(request);
     expect(choices[0]).toMatchObject({
-      message: { content: "Spring (March-May" },
+      message: { content: "Spring" },
       finish_reason: "length",
     });
-    expect(usage.completion_tokens).toBe(5);
+    expect(usage.completion_tokens).toBe(1);
   },
 );
 

@@ -173,9 +173,14 @@ test("the time to draw a text grows with its length, not with its square", () =>
   expect(performance.now() - start).toBeLessThan(5_000);
 });
 
-test.runIf(hasTerminal)("in a terminal, each role has its color", async () => {
+test.runIf(hasTerminal)("a terminal shows colors, in its width", async () => {
   const env = { TERM: "xterm-256color" };
-  const { stdout } = await runLesson({ env, columns: 80 });
+  const { stdout } = await runLesson({ env, columns: 60 });
+  const lines = stripVTControlCharacters(stdout).split(/\r?\n/);
+  const lengths = lines.map((line) => line.length);
+  expect(Math.max(...lengths)).toBeLessThanOrEqual(60);
+  expect(Math.max(...lengths)).toBeGreaterThan(52);
+
   const part2 = stdout.slice(stdout.indexOf("Part 2"));
   expect(part2.match(/^\x1b\[\d+m  [+ ] \d \w+/gm)).toEqual([
     "\x1b[35m    1 system",

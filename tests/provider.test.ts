@@ -140,6 +140,7 @@ test.each<[baseURL: string, model: string, given: object, sent: object]>([
     { max_tokens: 5, max_completion_tokens: 6 },
   ],
   [OPENAI_URL, "gpt-4o-mini", LIMIT, RENAMED],
+  ["https://openai.com/v1", "gpt-6-luna", LIMIT, ADAPTED],
   ["https://eu.api.openai.com/v1", "gpt-6-luna", LIMIT, ADAPTED],
   [AZURE, "gpt-6-luna", LIMIT, ADAPTED],
   [AZURE, "my-deployment", LIMIT, RENAMED],

@@ -92,9 +92,11 @@ function drawCity(temperature: number): string {
   });
   const total = options.reduce((sum, { weight }) => sum + weight, 0);
   let point = Math.random() * total;
+  let drawn: string = likeliest;
   for (const { city, weight } of options) {
+    drawn = city;
     point -= weight;
-    if (point < 0) return city;
+    if (point < 0) break;
   }
-  return likeliest;
+  return drawn;
 }
