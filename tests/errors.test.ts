@@ -170,7 +170,7 @@ describe("an error in a script", () => {
 
 const NO_TEXT = "There is no text where the script looked";
 const REPHRASE =
-  "See the response in the log. Rephrase the messages or use another model.";
+  "See the response in the log. If it has no text, rephrase the messages or use another model.";
 const LENGTH = "Raise MAX_TOKENS. Reasoning counts toward it, too.";
 
 test.each<[choices: unknown[], message: string]>([

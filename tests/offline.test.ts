@@ -41,7 +41,7 @@ const NOT_SAID = "I can't tell: this call doesn't contain what I said last.";
 const UNKNOWN =
   "I have no canned reply to that (README.md lists the questions that I know). Messages in this call:";
 const NO_QUESTION =
-  "I see no question to answer: the last message isn't from the user.";
+  "I see no question to answer: the list ends with a message that isn't from the user.";
 
 test.each<[what: string, messages: object[], reply: string]>([
   [
@@ -155,8 +155,8 @@ test.each<[request: object, param: string, got: string]>([
   [{ messages: user("Hi") }, "messages", '{"role":"user","content":"Hi"}'],
   [{ messages: [null] }, "messages[0]", "null"],
   [{ messages: [original, "Hi"] }, "messages[1]", 'the string "Hi"'],
-  [{ messages: [{ content: "Hi" }] }, "messages[0]", '{"content":"Hi"}'],
-  [{ messages: [{ role: "user" }] }, "messages[0]", '{"role":"user"}'],
+  [{ messages: [{ content: "Hi" }] }, "messages[0].role", "nothing"],
+  [{ messages: [{ role: "user" }] }, "messages[0].content", "nothing"],
   [{ messages: [original, robot] }, "messages[1].role", 'the string "robot"'],
   [{ messages: [user(Promise.resolve())] }, "messages[0].content", AWAIT],
   [{ messages: [user(null)] }, "messages[0].content", "null"],

@@ -26,7 +26,7 @@ export function noTextError(response: OpenAI.ChatCompletion): ExerciseError {
   const [choice] = response.choices;
   let problem = "There is no text where the script looked";
   let advice =
-    "See the response in the log. Rephrase the messages or use another model.";
+    "See the response in the log. If it has no text, rephrase the messages or use another model.";
   if (!choice) {
     problem = "The response has no choices";
   } else if (choice.message?.refusal) {
@@ -108,7 +108,7 @@ function describeAPIError(error: APIError): Description {
 /** Returns a hint that is true for every error with this status or code. */
 function findHint(status = 0, code: unknown): string {
   if (code === "offline") {
-    return "Check the spelling, or use a real model (see README.md).";
+    return "Use a real model (see README.md), or check the spelling.";
   }
   if (code === "insufficient_quota" || status === 402) {
     return "Add credit to your account, or raise its limit.";

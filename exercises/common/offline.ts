@@ -117,7 +117,7 @@ function findMessagesProblem(messages: unknown): Problem | undefined {
   }
   for (const [index, message] of messages.entries()) {
     const path = `messages[${index}]`;
-    if (!isObject(message) || !("role" in message && "content" in message)) {
+    if (!isObject(message)) {
       return invalid(path, "an object with a role and content", message);
     }
     const { role, content, ...others } = message;

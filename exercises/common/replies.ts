@@ -46,7 +46,7 @@ export function replyTo(messages: Message[], temperature: number): string {
 function answer(messages: Message[], temperature: number): string {
   const last = messages.at(-1);
   if (last?.role !== "user") {
-    return "I see no question to answer: the last message isn't from the user.";
+    return "I see no question to answer: the list ends with a message that isn't from the user.";
   }
   const earlier = messages.slice(0, -1);
   const firstFromUser = earlier.find(({ role }) => role === "user");
