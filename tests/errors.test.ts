@@ -187,7 +187,7 @@ test.each<[choices: unknown[], message: string]>([
   ],
   [
     [{ message: { refusal: "100 percent no." }, finish_reason: "stop" }],
-    `The model refused ("100 percent no."). ${REPHRASE}`,
+    `The model refused to reply ("100 percent no."). ${REPHRASE}`,
   ],
 ])("a reply without text: %j", (choices, message) => {
   const response = { ...completion(""), choices } as OpenAI.ChatCompletion;

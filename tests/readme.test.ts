@@ -171,7 +171,7 @@ const experiments: { heading: string; edits: Edit[] }[] = [
     ],
   },
   {
-    heading: "Put words into the model's mouth",
+    heading: "Append a reply that the model didn't give",
     edits: [
       [FOLLOW_UP, WHY],
       [PUSH_REPLY, PUSH_REPLY.replace("reply", '"Stay at home."')],

@@ -24,7 +24,7 @@ const FOLLOW_UP = "Can you suggest a 3-day itinerary for Tokyo?";
 // temperature affects only one experiment in README.md.
 const TEMPERATURE = 0.7;
 
-// The most tokens that a reply may have, at least 1. A token is a short piece
+// The maximum number of tokens in a reply (1 or more). A token is a short piece
 // of text, often a word. A reply that reaches this limit is cut off.
 const MAX_TOKENS = 500;
 

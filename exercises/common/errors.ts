@@ -16,7 +16,7 @@ interface Description {
   err: Record<string, unknown>;
 }
 
-/** Whether a value has properties that can be read. Lists have, too. */
+/** Whether a value has properties that can be read. Arrays count, too. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
@@ -30,7 +30,7 @@ export function noTextError(response: OpenAI.ChatCompletion): ExerciseError {
   if (!choice) {
     problem = "The response has no choices";
   } else if (choice.message?.refusal) {
-    problem = `The model refused ("${choice.message.refusal}")`;
+    problem = `The model refused to reply ("${choice.message.refusal}")`;
   } else if (choice.finish_reason) {
     problem += ` (finish_reason ${choice.finish_reason})`;
   }
@@ -64,7 +64,7 @@ export function describeError(thrown: unknown): Description {
   const where = line ? "that line and at your last edit" : "your last edit";
   return {
     message: `${type}: ${message}${line ? ` (${line})` : ""}`,
-    hint: `Look at ${where}. Common causes: a misspelled name, a missing \`await\`, a value of another type than the line expects, a stream read without \`for await\`, or \`new OpenAI()\` without \`options\`.`,
+    hint: `Look at ${where}. Common causes: a misspelled name, a missing \`await\`, a value of the wrong type, a stream read without \`for await\`, or \`new OpenAI()\` without \`options\`.`,
     err: { type, message, stack },
   };
 }
@@ -108,7 +108,7 @@ function describeAPIError(error: APIError): Description {
 /** Returns a hint that is true for every error with this status or code. */
 function findHint(status = 0, code: unknown): string {
   if (code === "offline") {
-    return "Use a real model (see README.md), or check the spelling.";
+    return "Check the spelling. If it is right, this needs a real model (see README.md).";
   }
   if (code === "insufficient_quota" || status === 402) {
     return "Add credit to your account, or raise its limit.";
@@ -117,13 +117,13 @@ function findHint(status = 0, code: unknown): string {
     return "Check OPENAI_API_KEY. If you set OPENAI_BASE_URL, set both in the same place: in .env or in your shell.";
   }
   if (status === 403) {
-    return "The server denies access to this key, model, country, or network: see its message.";
+    return "The server doesn't allow this request with your key, for this model, or from your country or network. See its message.";
   }
   if (code === "unexpected_response" || status === 404 || status === 405) {
     return "Check OPENAI_MODEL and OPENAI_BASE_URL (which usually ends in /v1). If the message names another cause, do what it says.";
   }
   if (status === 408 || status === 409 || status === 429 || status >= 500) {
-    return "Wait a while, then run the script again. If the server is your own, see its log.";
+    return "Wait a while, then run the script again. If you run the server yourself, check its log.";
   }
   return "Do what the message says. You can change the messages, the parameters in `complete`, and the settings.";
 }

@@ -11,8 +11,8 @@ let secretKey = "";
 let hasFailed = false;
 
 /**
- * Replaces an API key in all that is logged from now on. A key of under 20
- * characters is taken for a dummy key, and stays.
+ * Hides an API key in all that is logged from now on. A key shorter than 20
+ * characters is treated as a dummy key and isn't hidden.
  */
 export function hideKey(key: string): void {
   if (key.length >= 20) secretKey = key;

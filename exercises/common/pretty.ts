@@ -75,7 +75,7 @@ function toRequestRows(
   const known = previous.map((message) => JSON.stringify(message));
   for (const [index, message] of messages.entries()) {
     const position = known.indexOf(JSON.stringify(message));
-    // Once each, so that a question that is asked again is new.
+    // Each message matches once, so that a repeated question is new.
     if (position !== -1) known.splice(position, 1);
     const mark = position === -1 ? "+" : " ";
     const number = String(index + 1).padStart(2);

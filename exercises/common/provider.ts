@@ -46,7 +46,8 @@ export function loadProvider() {
     logger.debug({ details }, message);
   const options: ClientOptions = {
     baseURL,
-    // The SDK requires a key. A server may not: then, no header is sent.
+    // The SDK requires a key, but some servers don't. Without a key, no header
+    // is sent.
     apiKey: apiKey ?? "none",
     defaultHeaders: apiKey ? {} : { Authorization: null },
     fetch: baseURL === OFFLINE_URL ? offlineFetch : wrapFetch(fetch),

@@ -8,7 +8,7 @@ type Variables = Record<string, string | undefined>;
 
 /**
  * Reads the settings from the shell and from the `.env` beside `package.json`,
- * and sets the level of the log. What isn't set is undefined. Throws an `ExerciseError` if `.env` can't be
+ * and sets the level of the log. A setting that isn't set is undefined. Throws an `ExerciseError` if `.env` can't be
  * used, or if a setting is invalid.
  */
 export function loadSettings() {
@@ -41,7 +41,7 @@ function readEnvFile(): Variables | undefined {
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new ExerciseError(
-      `.env can't be read (${reason}). Make it a file that you are allowed to read.`,
+      `.env can't be read (${reason}). Check that it is a file and that you have permission to read it.`,
     );
   }
   if (text.includes("\0")) {
@@ -79,7 +79,7 @@ function checkKey(key: string): void {
   // JSON would escape these, and the key in the log would not be found.
   if (!isASCII || /["'\\]/.test(key)) {
     throw new ExerciseError(
-      "OPENAI_API_KEY is invalid. Copy the key again: it has no spaces, quotes, backslashes, or characters outside ASCII.",
+      "OPENAI_API_KEY is invalid. Copy it again. A key has no spaces, quotes, backslashes, or characters outside ASCII.",
     );
   }
 }
@@ -88,7 +88,7 @@ function checkURL(url: string): void {
   const isHTTP = /^https?:\/\//i.test(url);
   if (!isHTTP || !URL.canParse(url) || /[\s<>@?#]/.test(url)) {
     throw new ExerciseError(
-      "OPENAI_BASE_URL is invalid. Use a valid URL that starts with http:// or https:// and has no spaces, <, >, @, ?, or #.",
+      "OPENAI_BASE_URL is invalid. Use a valid URL that starts with http:// or https://, such as http://localhost:11434/v1, without spaces, <, >, @, ?, or #.",
     );
   }
 }
