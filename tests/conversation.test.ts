@@ -40,6 +40,7 @@ function conversation(reply: string): OpenAI.ChatCompletionMessageParam[][] {
 function expectLogIsWire({ requests }: Run, calls: { text: string }[]): void {
   const logged = requests.map((request) => JSON.stringify(request));
   const sent = calls.map(({ text }) => text);
+  // Without an `await`, the requests arrive in any order.
   expect(logged.sort()).toEqual(sent.sort());
   expect(sent).toHaveLength(2);
 }

@@ -1,20 +1,21 @@
 import OpenAI from "openai";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   describeError,
   ExerciseError,
   noTextError,
 } from "../exercises/common/errors.ts";
-import { wrapFetch } from "../exercises/common/fetch.ts";
+import { onlineFetch } from "../exercises/common/fetch.ts";
 import cases from "./errors.json" with { type: "json" };
 import { apiError, completion } from "./helpers.ts";
 
-/** Describes what the SDK throws when it calls this `fetch`. */
-async function describeCall(send: typeof fetch) {
+/** Describes what the SDK throws if the network does this. */
+async function describeCall(network: typeof fetch) {
+  vi.stubGlobal("fetch", network);
   const client = new OpenAI({
     apiKey: "none",
     baseURL: "http://server/v1",
-    fetch: wrapFetch(send),
+    fetch: onlineFetch,
     maxRetries: 0,
   });
   const call = client.chat.completions.create({ model: "m", messages: [] });
@@ -32,11 +33,8 @@ function describeResponse(status: number, body: unknown, headers = {}) {
 test.each(cases)(
   "the words of $from, and a hint",
   async ({ status, body, says, hint }) => {
-    expect(hint).not.toBe("");
     const described = await describeResponse(status, body);
     expect(described.message).toContain(says);
-    // The SDK's status in front of the words is cut.
-    expect(described.message).not.toContain(`${status} ${says}`);
     expect(described.hint).toContain(hint);
   },
 );
@@ -104,14 +102,16 @@ test.each<[what: string, cause: Error, words: string]>([
     Object.assign(new AggregateError([]), { code: "ECONNREFUSED" }),
     "ECONNREFUSED",
   ],
-])("a connection error has the words of its cause: %s", async (...row) => {
-  const [, cause, words] = row;
-  const error = new TypeError("fetch failed", { cause });
-  const described = await describeCall(() => Promise.reject(error));
-  expect(described.message).toBe(`Connection error. ${words}`);
-  expect(described.hint).toMatch(/network.*proxy.*OPENAI_BASE_URL.*https\?/);
-  expect(described.err.type).toBe("APIConnectionError");
-});
+])(
+  "a connection error has the words of its cause: %s",
+  async (_, cause, words) => {
+    const error = new TypeError("fetch failed", { cause });
+    const described = await describeCall(() => Promise.reject(error));
+    expect(described.message).toBe(`Connection error. ${words}`);
+    expect(described.hint).toMatch(/network.*proxy.*OPENAI_BASE_URL.*https\?/);
+    expect(described.err.type).toBe("APIConnectionError");
+  },
+);
 
 test("a reader's own fetch can fail, too", async () => {
   const described = await describeCall(() => Promise.reject(new Error("Oh.")));

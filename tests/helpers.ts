@@ -16,7 +16,8 @@ import { join } from "node:path";
 import { text as readText } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import type { OpenAI } from "openai";
-import { afterAll, expect } from "vitest";
+import { afterAll, expect, vi } from "vitest";
+import { OFFLINE_URL, offlineFetch } from "../exercises/common/offline.ts";
 
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 export const LESSON = "exercises/01_llm_basics/01_chat_completion.ts";
@@ -67,6 +68,21 @@ export function copyProject(...edits: Edit[]): string {
   }
   writeFileSync(join(folder, LESSON), editLesson(edits));
   return folder;
+}
+
+/**
+ * Imports a module of a copy. All that a test uses must come from the same copy,
+ * or `instanceof` fails.
+ */
+export function importCopy(folder: string, module: string) {
+  return import(join(folder, "exercises/common", module));
+}
+
+/** Sets variables in the shell until the end of the test. */
+export function setShell(variables: Record<string, string>): void {
+  for (const [name, value] of Object.entries(variables)) {
+    vi.stubEnv(name, value);
+  }
 }
 
 // ----- A run of the lesson ---------------------------------------------------
@@ -120,16 +136,13 @@ export async function runLesson(options: RunOptions = {}): Promise<Run> {
   const loader = import.meta.resolve("tsx/esm");
   let command = [process.execPath, "--import", loader, join(folder, script)];
   if (options.columns !== undefined) {
-    const quoted = command.map((word) => `'${word}'`).join(" ");
-    const inTerminal = `stty cols ${options.columns}; exec ${quoted}`;
-    command = ["script", "-qefc", inTerminal, "/dev/null"];
+    command = inTerminal(command, options.columns);
   }
   const [program = "", ...args] = command;
   // Windows needs SystemRoot and TEMP.
   const { PATH, HOME, SystemRoot, TEMP } = process.env;
   const child = spawn(program, args, {
-    // The script finds its .env from any working directory.
-    cwd: options.folder ?? tmpdir(),
+    cwd: folder,
     env: { PATH, HOME, SystemRoot, TEMP, ...options.env },
     stdio: ["pipe", options.stdout ?? "pipe", "pipe"],
   });
@@ -147,14 +160,27 @@ export async function runLesson(options: RunOptions = {}): Promise<Run> {
   });
   const [status, signal] = await once(child, "close");
 
-  const lines = stdout
-    .split("\n")
-    // A prompt that a script prints may stand before a line.
-    .filter((line) => line.includes('{"level":'))
-    .map((line): Line => JSON.parse(line.slice(line.indexOf("{"))));
+  const lines = parseLog(stdout);
   const requests = lines.flatMap(({ request }) => request ?? []);
   const responses = lines.flatMap(({ response }) => response ?? []);
   return { stdout, stderr, status, signal, lines, requests, responses };
+}
+
+/** Returns a command that runs another one in a terminal of this width. */
+function inTerminal(command: string[], columns: number): string[] {
+  const quoted = command.map((word) => `'${word}'`).join(" ");
+  const script = `stty cols ${columns}; exec ${quoted}`;
+  return ["script", "-qefc", script, "/dev/null"];
+}
+
+/** Parses the lines of the log. A prompt that a script prints may precede one. */
+function parseLog(stdout: string): Line[] {
+  const lines: Line[] = [];
+  for (const line of stdout.split("\n")) {
+    const start = line.indexOf('{"level":');
+    if (start !== -1) lines.push(JSON.parse(line.slice(start)));
+  }
+  return lines;
 }
 
 /** Expects a success, and nothing on stdout but lines of the log. */
@@ -184,7 +210,7 @@ export const hasTerminal = String(
   spawnSync("script", ["--version"]).stdout,
 ).includes("util-linux");
 
-// ----- A server --------------------------------------------------------------
+// ----- Servers --------------------------------------------------------------
 
 /** A request as the server received it. */
 interface Call {
@@ -232,6 +258,25 @@ export async function startServer(...replies: Reply[]) {
     OPENAI_MODEL: "test-model",
   };
   return { calls, baseURL, env };
+}
+
+/** Posts a chat request to offline mode. */
+export function postOffline(request: object): Promise<Response> {
+  const body = JSON.stringify({ model: "offline", ...request });
+  const url = `${OFFLINE_URL}/chat/completions`;
+  return offlineFetch(url, { method: "POST", body });
+}
+
+/** Asks offline mode 1000 times for a city, and returns how often it is Tokyo. */
+export async function countTokyos(temperature: number): Promise<number> {
+  const content = "Which city should I visit first?";
+  const messages = [{ role: "user", content }];
+  let count = 0;
+  for (let call = 0; call < 10; call++) {
+    const response = await postOffline({ messages, temperature, n: 100 });
+    count += (await response.text()).split("Tokyo").length - 1;
+  }
+  return count;
 }
 
 /** A chat completion. `choice` overrides the properties of its only choice. */

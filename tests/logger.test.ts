@@ -225,7 +225,7 @@ describe("in process", () => {
     ["a\r\n b\tc ", "a b c"],
     ["x".repeat(300), "x".repeat(300)],
     ["x".repeat(301), `${"x".repeat(299)}…`],
-  ])("text on one line", (text, line) => {
+  ])("text on one line of 300 characters: %#", (text, line) => {
     expect(toOneLine(text)).toBe(line);
   });
 });

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { OFFLINE_URL, offlineFetch } from "../exercises/common/offline.ts";
+import { countTokyos, postOffline } from "./helpers.ts";
 
 const JAPAN = "What's the best time of year to visit Japan?";
 const PROMPT =
@@ -10,12 +11,10 @@ const brief = { role: "developer", content: "Be brief." };
 const user = (content: unknown) => ({ role: "user", content });
 const assistant = (content: string) => ({ role: "assistant", content });
 
+/** Returns the status and the properties of the response to a request. */
 async function post(request: object) {
-  const body = JSON.stringify({ model: "offline", ...request });
-  const url = `${OFFLINE_URL}/chat/completions`;
-  const response = await offlineFetch(url, { method: "POST", body });
-  expect(response.ok).toBe(response.status === 200);
-  return response.json();
+  const response = await postOffline(request);
+  return { status: response.status, ...(await response.json()) };
 }
 
 async function getReply(messages: object[]): Promise<string> {
@@ -30,7 +29,7 @@ test.each<[question: string, start: string]>([
   ["What should I pack?", "Pack comfortable walking shoes"],
 ])("%j gets its canned reply", async (question, start) => {
   const reply = await getReply([original, user(question)]);
-  expect(reply.startsWith(start)).toBe(true);
+  expect(reply.slice(0, start.length)).toBe(start);
 });
 
 const first = user("Hm, what was my FIRST question again?");
@@ -39,7 +38,7 @@ const NO_MESSAGE =
   "I can't tell: this call contains no earlier message from you.";
 const NOT_SAID = "I can't tell: this call doesn't contain what I said last.";
 const UNKNOWN =
-  "I have no canned reply to that (README.md lists the questions that I know). Messages in this call:";
+  "I have no canned reply to that. README.md lists the questions that I know. Messages in this call:";
 const NO_QUESTION =
   "I see no question to answer: the list ends with a message that isn't from the user.";
 
@@ -74,10 +73,12 @@ test.each<[what: string, messages: object[], reply: string]>([
     [original, user(JAPAN), user("Spring."), assistant("A plan?")],
     NO_QUESTION,
   ],
-])("the model replies to what the list contains: %s", async (...row) => {
-  const [, messages, reply] = row;
-  expect(await getReply(messages)).toBe(reply);
-});
+])(
+  "the model replies to what the list contains: %s",
+  async (_, messages, reply) => {
+    expect(await getReply(messages)).toBe(reply);
+  },
+);
 
 test("instructions other than the original are quoted, each on a line", async () => {
   const quote = (text: string) =>
@@ -96,14 +97,7 @@ test.each([
   [0.7, 695, 831],
   [2, 376, 534],
 ])("a city is drawn by a softmax at %d", async (temperature, min, max) => {
-  const messages = [user("Which city should I visit first?")];
-  let count = 0;
-  for (let call = 0; call < 10; call++) {
-    const { choices } = await post({ messages, temperature, n: 100 });
-    for (const { message } of choices) {
-      if (message.content === "I would start with Tokyo.") count += 1;
-    }
-  }
+  const count = await countTokyos(temperature);
   expect(count).toBeGreaterThanOrEqual(min);
   expect(count).toBeLessThanOrEqual(max);
 });
@@ -170,16 +164,16 @@ test.each<[request: object, param: string, got: string]>([
   [{ n: 129 }, "n", "129"],
 ])(
   "%j is rejected, and the error says what it got",
-  async (request, ...row) => {
-    const [param, got] = row;
-    const { error } = await post({ messages: [user("Hi")], ...request });
+  async (request, param, got) => {
+    const valid = { messages: [user("Hi")] };
+    const { status, error } = await post({ ...valid, ...request });
+    expect(status).toBe(400);
     expect(error).toMatchObject({
-      message: expect.stringMatching(/^'.*' must be ./),
       type: "invalid_request_error",
       param,
       code: "invalid_value",
     });
-    expect(error.message).toContain(`'${param}' must be`);
+    expect(error.message).toContain(`'${param}' must be `);
     expect(error.message).toContain(`, but got ${got}.`);
   },
 );
@@ -194,11 +188,17 @@ test.each<[request: object, param: string, what: string]>([
   [{ stop: "." }, "stop", "'stop'"],
   [{ tools: [] }, "tools", "'tools'"],
   [{ temprature: 0.7 }, "temprature", "'temprature'"],
-  [{ messages: [user(parts)] }, "messages[0].content", "Content in parts"],
+  [
+    { messages: [user(parts)] },
+    "messages[0].content",
+    "Content as a list of parts",
+  ],
   [{ messages: [tool] }, "messages[0].role", "The role 'tool'"],
   [{ messages: [named] }, "messages[0].name", "'messages[0].name'"],
 ])("%j isn't supported offline", async (request, param, what) => {
-  const { error } = await post({ messages: [user("Hi")], ...request });
+  const valid = { messages: [user("Hi")] };
+  const { status, error } = await post({ ...valid, ...request });
+  expect(status).toBe(400);
   expect(error).toMatchObject({ param, code: "offline" });
   expect(error.message).toBe(`${what} isn't supported offline.`);
 });

@@ -88,7 +88,6 @@ test.each<[line: object, shown: string]>([
   [{ count: 0, isOk: false }, "count 0 isOk false"],
   [{ details: { a: { b: [{ c: 1 }] } } }, "{ a: { b: [ { c: 1 } ] } }"],
   [{ level: 20, msg: 4 }, "DEBUG 4"],
-  [{ level: 35 }, "35 Hi"],
   [{ msg: undefined, usage: { total_tokens: 1 } }, "usage { total_tokens: 1 }"],
   [{ request: "GET /" }, "request GET /"],
   [{ request: { messages: "Hi" } }, "request { messages: 'Hi' }"],

@@ -1,25 +1,17 @@
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeEach, expect, test, vi } from "vitest";
-import { copyProject } from "./helpers.ts";
+import { beforeEach, expect, test } from "vitest";
+import { copyProject, importCopy, setShell } from "./helpers.ts";
 
 // The copy reads the .env of its own folder.
 const folder = copyProject();
 const envFile = join(folder, ".env");
 const { loadSettings }: typeof import("../exercises/common/settings.ts") =
-  await import(join(folder, "exercises/common/settings.ts"));
-const { logger }: typeof import("../exercises/common/logger.ts") = await import(
-  join(folder, "exercises/common/logger.ts")
-);
+  await importCopy(folder, "settings.ts");
+const { logger }: typeof import("../exercises/common/logger.ts") =
+  await importCopy(folder, "logger.ts");
 
 beforeEach(() => rmSync(envFile, { recursive: true, force: true }));
-
-/** Sets variables in the shell. */
-function setShell(variables: Record<string, string>): void {
-  for (const [name, value] of Object.entries(variables)) {
-    vi.stubEnv(name, value);
-  }
-}
 
 /** Sets variables in .env. */
 function writeEnvFile(variables: Record<string, string>): void {
@@ -55,42 +47,49 @@ test("values are trimmed, empty ones are unset, and the shell comes first", () =
   expect(logger.level).toBe("warn");
 });
 
-const SHELL = "your shell";
 const KEY = "OPENAI_API_KEY";
-const URL = "OPENAI_BASE_URL";
+const BASE_URL = "OPENAI_BASE_URL";
+const SHELL = "your shell";
 
-test.each<
+const shellKey = { [KEY]: "shell" };
+const shellURL = { [BASE_URL]: "http://shell" };
+const fileKey = { [KEY]: "file" };
+const fileURL = { [BASE_URL]: "http://file" };
+
+test.each<[shell: object, file: object, place: string, used: object]>([
+  [shellKey, {}, SHELL, { apiKey: "shell" }],
+  [{}, fileKey, ".env", { apiKey: "file" }],
+  [shellKey, fileKey, SHELL, { apiKey: "shell" }],
+  [shellKey, fileURL, ".env", { baseURL: "http://file" }],
   [
-    shell: string[],
-    file: string[],
-    used: { place: string; key?: string; url?: string },
-  ]
->([
-  [[KEY], [], { place: SHELL, key: "shell" }],
-  [[], [KEY], { place: ".env", key: "file" }],
-  [[KEY], [KEY], { place: SHELL, key: "shell" }],
-  [[KEY], [URL], { place: ".env", url: "http://file" }],
-  [[KEY], [URL, KEY], { place: ".env", key: "file", url: "http://file" }],
-  [[URL], [KEY], { place: SHELL, url: "http://shell" }],
-  [[URL], [URL, KEY], { place: SHELL, url: "http://shell" }],
-  [[URL, KEY], [URL, KEY], { place: SHELL, key: "shell", url: "http://shell" }],
-])("the shell sets %j and .env %j: uses %j", (shell, file, used) => {
-  const valueOf = (name: string, place: string) =>
-    name === URL ? `http://${place}` : place;
-  const toVariables = (names: string[], place: string) =>
-    Object.fromEntries(names.map((name) => [name, valueOf(name, place)]));
-  setShell(toVariables(shell, "shell"));
-  writeEnvFile(toVariables(file, "file"));
-  const { place, apiKey, baseURL } = loadSettings();
-  expect({ place, key: apiKey, url: baseURL }).toEqual(used);
+    shellKey,
+    { ...fileURL, ...fileKey },
+    ".env",
+    { apiKey: "file", baseURL: "http://file" },
+  ],
+  [shellURL, fileKey, SHELL, { baseURL: "http://shell" }],
+  [shellURL, { ...fileURL, ...fileKey }, SHELL, { baseURL: "http://shell" }],
+  [
+    { ...shellURL, ...shellKey },
+    { ...fileURL, ...fileKey },
+    SHELL,
+    { apiKey: "shell", baseURL: "http://shell" },
+  ],
+])("the shell sets %j and .env %j: %s counts", (shell, file, place, used) => {
+  setShell({ ...shell });
+  writeEnvFile({ ...file });
+  const settings = loadSettings();
+  expect(settings.place).toBe(place);
+  const { apiKey, baseURL } = settings;
+  expect({ apiKey, baseURL }).toEqual(used);
 });
 
 test.each([
   ["LOG_LEVEL", "Silent"],
   ["LOG_LEVEL", "TRACE"],
   [KEY, "sk-A.b_c~d+e/f=:g"],
-  [URL, "HTTPS://res.openai.azure.com/openai/v1/"],
-  [URL, "http://[::1]:8080/v1"],
+  [BASE_URL, "HTTPS://res.openai.azure.com/openai/v1/"],
+  [BASE_URL, "http://[::1]:8080/v1"],
 ])("%s=%s is valid", (name, value) => {
   setShell({ [name]: value });
   expect(() => loadSettings()).not.toThrow();
@@ -109,16 +108,20 @@ test.each<[name: string, value: string, expected: string]>([
   [KEY, "sk-secret'", "quotes"],
   [KEY, "sk-\\secret", "backslashes"],
   [KEY, "sk-secret sk", "no spaces"],
-  [URL, "localhost:11434/v1/secret", "http:// or https://"],
-  [URL, "ftp://secret/v1", "http:// or https://"],
-  [URL, "http://secret:99999/v1", "URL"],
-  [URL, "http://secret^b/v1", "URL"],
-  [URL, "https://<secret>.openai.azure.com/openai/v1/", "without spaces, <, >"],
-  [URL, "http://localhost/<secret>", "without spaces, <, >"],
-  [URL, "http://secret /v1", "without spaces"],
-  [URL, "http://me:secret@h", "@"],
-  [URL, "http://h/?key=secret", "?"],
-  [URL, "http://h/#secret", "#"],
+  [BASE_URL, "localhost:11434/v1/secret", "http:// or https://"],
+  [BASE_URL, "ftp://secret/v1", "http:// or https://"],
+  [BASE_URL, "http://secret:99999/v1", "URL"],
+  [BASE_URL, "http://secret^b/v1", "URL"],
+  [
+    BASE_URL,
+    "https://<secret>.openai.azure.com/openai/v1/",
+    "without spaces, <, >",
+  ],
+  [BASE_URL, "http://localhost/<secret>", "without spaces, <, >"],
+  [BASE_URL, "http://secret /v1", "without spaces"],
+  [BASE_URL, "http://me:secret@h", "@"],
+  [BASE_URL, "http://h/?key=secret", "?"],
+  [BASE_URL, "http://h/#secret", "#"],
 ])("%s=%s is described without its value", (name, value, expected) => {
   setShell({ [name]: value });
   const load = () => loadSettings();

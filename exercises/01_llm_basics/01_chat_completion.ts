@@ -1,5 +1,5 @@
 // Chat Completions: how a program holds a conversation with a language model.
-// You learn what the `messages` list is and how the model seems to remember.
+// You learn what the `messages` list is and why the model seems to remember.
 //
 // Run:     npx tsx exercises/01_llm_basics/01_chat_completion.ts
 // Change:  edit a constant below, or try an experiment from README.md. Then run
@@ -25,7 +25,7 @@ const FOLLOW_UP = "Can you suggest a 3-day itinerary for Tokyo?";
 const TEMPERATURE = 0.7;
 
 // The maximum number of tokens in a reply (1 or more). A token is a short piece
-// of text, often a word. A reply that reaches this limit is cut off.
+// of text, often a word. A longer reply is cut off.
 const MAX_TOKENS = 500;
 
 // The client sends requests to the provider that you set up. Without one, the
@@ -45,8 +45,8 @@ const reply = await complete("Part 1 (single-turn)", messages);
 
 // ----- Part 2: multi-turn ----------------------------------------------------
 
-// The API remembers nothing from Part 1. To continue the conversation, add the
-// model's reply and the next question to the same list ...
+// The API remembers nothing from Part 1. To continue the conversation, append
+// the model's reply and the next question to the same list ...
 messages.push({ role: "assistant", content: reply });
 messages.push({ role: "user", content: FOLLOW_UP });
 

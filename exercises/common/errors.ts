@@ -51,9 +51,9 @@ export function describeError(thrown: unknown): Description {
     return { message, err: { type, message, stack } };
   }
   if (error instanceof APIConnectionError) {
-    const words = joinCause(error);
+    const words = messageWithCause(error);
     const hint =
-      "Check your network and any proxy. If you set OPENAI_BASE_URL, check that its server is running and that the URL is right (http or https?).";
+      "Check your network and any proxy. If you set OPENAI_BASE_URL, check that its server is running and that the URL is correct (http or https?).";
     return { message: words, hint, err: { type, message: words, stack } };
   }
   // A request that the script itself aborts is an error in the script.
@@ -61,16 +61,17 @@ export function describeError(thrown: unknown): Description {
     return describeAPIError(error);
   }
   const line = findLine(stack);
+  const place = line ? ` (${line})` : "";
   const where = line ? "that line and at your last edit" : "your last edit";
   return {
-    message: `${type}: ${message}${line ? ` (${line})` : ""}`,
+    message: `${type}: ${message}${place}`,
     hint: `Look at ${where}. Common causes: a misspelled name, a missing \`await\`, a value of the wrong type, a stream read without \`for await\`, or \`new OpenAI()\` without \`options\`.`,
     err: { type, message, stack },
   };
 }
 
 /** Adds the words of the cause to the message of a connection error. */
-function joinCause(error: Error): string {
+function messageWithCause(error: Error): string {
   // The SDK's error wraps that of `fetch`, which wraps the system's.
   let cause = error.cause;
   if (cause instanceof Error && cause.cause instanceof Error) {
@@ -106,15 +107,15 @@ function describeAPIError(error: APIError): Description {
 }
 
 /** Returns a hint that is true for every error with this status or code. */
-function findHint(status = 0, code: unknown): string {
+function findHint(status: number | undefined, code: unknown): string {
   if (code === "offline") {
-    return "Check the spelling. If it is right, this needs a real model (see README.md).";
+    return "Check the spelling. If it is correct, use a real model for this edit (see README.md).";
   }
   if (code === "insufficient_quota" || status === 402) {
-    return "Add credit to your account, or raise its limit.";
+    return "Add credit to your account, or raise its spending limit.";
   }
   if (status === 401) {
-    return "Check OPENAI_API_KEY. If you set OPENAI_BASE_URL, set both in the same place: in .env or in your shell.";
+    return "Check OPENAI_API_KEY. If you set OPENAI_BASE_URL, set the key in the same place as the URL: in .env or in your shell.";
   }
   if (status === 403) {
     return "The server doesn't allow this request with your key, for this model, or from your country or network. See its message.";
@@ -122,7 +123,8 @@ function findHint(status = 0, code: unknown): string {
   if (code === "unexpected_response" || status === 404 || status === 405) {
     return "Check OPENAI_MODEL and OPENAI_BASE_URL (which usually ends in /v1). If the message names another cause, do what it says.";
   }
-  if (status === 408 || status === 409 || status === 429 || status >= 500) {
+  const isServerError = status !== undefined && status >= 500;
+  if (isServerError || status === 408 || status === 409 || status === 429) {
     return "Wait a while, then run the script again. If you run the server yourself, check its log.";
   }
   return "Do what the message says. You can change the messages, the parameters in `complete`, and the settings.";

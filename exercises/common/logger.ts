@@ -58,12 +58,14 @@ process.on("uncaughtException", (thrown: unknown) => {
   const { message, hint, err } = describe(thrown);
   const msg = toOneLine(message);
   logger.fatal({ err, hint }, msg);
+  // A terminal has just shown it, unless LOG_LEVEL hides the line.
   if (!stdout.isTTY || !logger.isLevelEnabled("fatal")) {
     const lines = hint ? [msg, hint] : [msg];
     stderr.write(escapeControls(`${lines.join("\n")}\n`));
   }
   // Other calls may still be running, but nothing follows the fatal line.
   logger.level = "silent";
+  // Exit when the lines before are written.
   stdout.write("", () => process.exit(1));
 });
 

@@ -11,7 +11,7 @@ export const OFFLINE_MODEL = "offline";
 const ROLES: unknown[] = ["system", "developer", "user", "assistant"];
 
 /** A request in which `findProblem` finds no problem. */
-interface Request {
+interface ChatRequest {
   messages: Message[];
   temperature?: number;
   max_tokens?: number;
@@ -38,7 +38,7 @@ export const offlineFetch: typeof fetch = async (url, init) => {
   const request: unknown = JSON.parse(String(init?.body));
   const problem = findProblem(request);
   if (problem) return reject(problem);
-  return Response.json(complete(request as Request));
+  return Response.json(createCompletion(request as ChatRequest));
 };
 
 function reject(problem: Problem): Response {
@@ -52,11 +52,11 @@ function unsupported(param: string, what = `'${param}'`): Problem {
 }
 
 function invalid(param: string, expected: string, value: unknown): Problem {
-  const message = `'${param}' must be ${expected}, but got ${describe(value)}.`;
+  const message = `'${param}' must be ${expected}, but got ${describeValue(value)}.`;
   return { message, param, code: "invalid_value" };
 }
 
-function describe(value: unknown): string {
+function describeValue(value: unknown): string {
   if (value === undefined) return "nothing";
   const json = JSON.stringify(value);
   // JSON turns a promise into an empty object.
@@ -64,51 +64,57 @@ function describe(value: unknown): string {
   return typeof value === "string" ? `the string ${json}` : json;
 }
 
-/** Returns the first problem. The limits are those of OpenAI's API. */
 function findProblem(request: unknown): Problem | undefined {
   if (!isObject(request)) return invalid("body", "an object", request);
-  const {
-    model,
-    messages,
-    // A parameter that is left out has no problem.
-    temperature = 1,
-    max_tokens = 1,
-    max_completion_tokens = 1,
-    n = 1,
-    ...others
-  } = request;
-  const [name] = Object.keys(others);
-  if (name !== undefined) return unsupported(name);
-
-  if (typeof model !== "string") {
-    return invalid("model", "the name of a model", model);
+  // The first two are required: what isn't there is undefined.
+  const { model, messages, ...others } = request;
+  for (const [name, value] of Object.entries({ model, messages, ...others })) {
+    const problem = findParameterProblem(name, value);
+    if (problem) return problem;
   }
-  if (model !== OFFLINE_MODEL) {
-    return unsupported("model", `The model '${model}'`);
-  }
-  if (typeof temperature !== "number" || temperature < 0 || temperature > 2) {
-    return invalid("temperature", "a number from 0 to 2", temperature);
-  }
-  if (!isPositiveInteger(max_tokens)) {
-    return invalid("max_tokens", "a positive integer", max_tokens);
-  }
-  if (!isPositiveInteger(max_completion_tokens)) {
-    const expected = "a positive integer";
-    return invalid("max_completion_tokens", expected, max_completion_tokens);
-  }
-  if ("max_tokens" in request && "max_completion_tokens" in request) {
+  if ("max_tokens" in others && "max_completion_tokens" in others) {
     const message =
       "'max_tokens' and 'max_completion_tokens' can't be used together.";
     return { message, param: "max_tokens", code: "invalid_value" };
   }
-  if (!isPositiveInteger(n) || n > 128) {
-    return invalid("n", "an integer from 1 to 128", n);
-  }
-  return findMessagesProblem(messages);
+  return undefined;
 }
 
-function isPositiveInteger(value: unknown): value is number {
-  return typeof value === "number" && Number.isInteger(value) && value > 0;
+/** The limits are those of OpenAI's API. */
+function findParameterProblem(
+  name: string,
+  value: unknown,
+): Problem | undefined {
+  switch (name) {
+    case "model":
+      if (value === OFFLINE_MODEL) return undefined;
+      if (typeof value === "string") {
+        return unsupported(name, `The model '${value}'`);
+      }
+      return invalid(name, "the name of a model", value);
+    case "messages":
+      return findMessagesProblem(value);
+    case "temperature":
+      if (isNumber(value, 0, 2)) return undefined;
+      return invalid(name, "a number from 0 to 2", value);
+    case "max_tokens":
+    case "max_completion_tokens":
+      if (isInteger(value, Infinity)) return undefined;
+      return invalid(name, "a positive integer", value);
+    case "n":
+      if (isInteger(value, 128)) return undefined;
+      return invalid(name, "an integer from 1 to 128", value);
+    default:
+      return unsupported(name);
+  }
+}
+
+function isNumber(value: unknown, min: number, max: number): boolean {
+  return typeof value === "number" && value >= min && value <= max;
+}
+
+function isInteger(value: unknown, max: number): boolean {
+  return Number.isInteger(value) && isNumber(value, 1, max);
 }
 
 function findMessagesProblem(messages: unknown): Problem | undefined {
@@ -126,7 +132,7 @@ function findMessagesProblem(messages: unknown): Problem | undefined {
       return invalid(`${path}.role`, `one of ${ROLES.join(", ")}`, role);
     }
     if (Array.isArray(content)) {
-      return unsupported(`${path}.content`, "Content in parts");
+      return unsupported(`${path}.content`, "Content as a list of parts");
     }
     if (typeof content !== "string") {
       return invalid(`${path}.content`, "text", content);
@@ -138,22 +144,24 @@ function findMessagesProblem(messages: unknown): Problem | undefined {
 }
 
 /** Returns a chat completion with `n` choices, each cut off at the limit. */
-function complete(request: Request) {
+function createCompletion(request: ChatRequest) {
   const { messages, temperature = 1, n = 1 } = request;
-  const limit = request.max_tokens ?? request.max_completion_tokens ?? Infinity;
+  const { max_tokens = Infinity, max_completion_tokens = Infinity } = request;
+  const limit = Math.min(max_tokens, max_completion_tokens);
 
   const choices = [];
   let completion_tokens = 0;
   for (let index = 0; index < n; index++) {
     const reply = replyTo(messages, temperature);
     const tokens = tokenize(reply);
-    const end = tokens[limit]?.index;
-    const content = reply.slice(0, end).trimEnd();
-    const finish_reason = end === undefined ? "stop" : "length";
+    const isCutOff = tokens.length > limit;
+    const content = isCutOff
+      ? reply.slice(0, tokens[limit]?.index).trimEnd()
+      : reply;
     choices.push({
       index,
       message: { role: "assistant", content },
-      finish_reason,
+      finish_reason: isCutOff ? "length" : "stop",
     });
     completion_tokens += Math.min(tokens.length, limit);
   }

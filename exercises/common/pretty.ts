@@ -9,12 +9,12 @@ type Color = "red" | "yellow" | "magenta" | "cyan" | "green" | "gray";
 interface Row {
   label: string;
   text: string;
-  labelColor?: Color | undefined;
+  labelColor?: Color;
   textColor?: Color;
 }
 
 /** The colors of labels: of levels, roles, and fields. */
-const COLORS = new Map<unknown, Color>([
+const COLORS = new Map<string, Color>([
   ["FATAL", "red"],
   ["ERROR", "red"],
   ["WARN", "yellow"],
@@ -38,14 +38,13 @@ export function createFormatter(): (line: Fields, columns: number) => string {
     const { level, time, pid, hostname, part, msg, ...fields } = line;
     const rows = [toHeading(line)];
     for (const [name, value] of Object.entries(fields)) {
-      if (!isObject(value)) {
-        rows.push(toRow(INDENT, name, value));
-      } else if (name === "request" && Array.isArray(value.messages)) {
-        rows.push(...toRequestRows(value, value.messages, previous));
-        previous = value.messages;
-      } else if (name === "response" && Array.isArray(value.choices)) {
-        rows.push(...toResponseRows(value.choices, value.usage));
-      } else if (name === "err") {
+      const { messages, choices, usage } = isObject(value) ? value : {};
+      if (name === "request" && isObject(value) && Array.isArray(messages)) {
+        rows.push(...toRequestRows(value, messages, previous));
+        previous = messages;
+      } else if (name === "response" && Array.isArray(choices)) {
+        rows.push(...toResponseRows(choices, usage));
+      } else if (name === "err" && isObject(value)) {
         rows.push(...toErrorRows(value, msg));
       } else {
         rows.push(toRow(INDENT, name, value));
@@ -57,7 +56,7 @@ export function createFormatter(): (line: Fields, columns: number) => string {
 
 function toHeading({ level, time, part, msg }: Fields): Row {
   const clock = new Date(Number(time)).toTimeString().slice(0, 8);
-  const name = (levels.labels[Number(level)] ?? `${level}`).toUpperCase();
+  const name = String(levels.labels[Number(level)]).toUpperCase();
   const texts = [part, msg].filter((each) => each !== undefined).map(toText);
   return {
     label: `${clock} ${name.padEnd(5)} `,
@@ -176,6 +175,7 @@ function wrap(line: string, width: number): string[] {
     if (current.length + 1 + word.length <= width) {
       current += ` ${word}`;
     } else if (word !== "") {
+      // Spaces at a break are dropped.
       lines.push(current.trimEnd());
       current = word;
     }

@@ -1,9 +1,9 @@
 import type { ClientOptions, OpenAI } from "openai";
 import { ExerciseError } from "./errors.ts";
-import { wrapFetch } from "./fetch.ts";
+import { onlineFetch } from "./fetch.ts";
 import { hideKey, logger } from "./logger.ts";
 import { OFFLINE_MODEL, OFFLINE_URL, offlineFetch } from "./offline.ts";
-import { loadSettings } from "./settings.ts";
+import { loadSettings, type Settings } from "./settings.ts";
 
 type ChatRequest = OpenAI.ChatCompletionCreateParamsNonStreaming;
 
@@ -39,6 +39,7 @@ export function loadProvider() {
   if (apiKey) hideKey(apiKey);
   const { baseURL, model } = chooseServer(settings);
 
+  // A server that .env sets gets nothing from the shell.
   if (settings.place === ".env") {
     for (const name of SHELL_VARIABLES) delete process.env[name];
   }
@@ -50,7 +51,7 @@ export function loadProvider() {
     // is sent.
     apiKey: apiKey ?? "none",
     defaultHeaders: apiKey ? {} : { Authorization: null },
-    fetch: baseURL === OFFLINE_URL ? offlineFetch : wrapFetch(fetch),
+    fetch: baseURL === OFFLINE_URL ? offlineFetch : onlineFetch,
     // One call is one request: the log shows all that is sent, and a failure
     // says at once what happened.
     maxRetries: 0,
@@ -63,12 +64,12 @@ export function loadProvider() {
 }
 
 /** Chooses the base URL and the model, and logs them. */
-function chooseServer(settings: ReturnType<typeof loadSettings>) {
+function chooseServer(settings: Settings) {
   const { apiKey, baseURL, model, place } = settings;
   if (baseURL) {
     if (!model) {
       throw new ExerciseError(
-        "OPENAI_MODEL is not set, but a base URL requires it. README.md says where your server lists its models.",
+        "OPENAI_MODEL is not set, but OPENAI_BASE_URL requires it. README.md says where your server lists its models.",
       );
     }
     logger.info({ baseURL, model }, `Using OPENAI_BASE_URL from ${place}`);

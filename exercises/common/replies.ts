@@ -8,6 +8,7 @@ export interface Message {
 const ORIGINAL_PROMPT =
   "You are a knowledgeable and enthusiastic travel assistant. Help users plan trips with practical advice.";
 
+/** Replies to questions, which are in the form that `simplify` returns. */
 const CANNED_REPLIES = new Map([
   [
     "what s the best time of year to visit japan",
@@ -70,7 +71,7 @@ function answer(messages: Message[], temperature: number): string {
     }
     return "I can't tell: this call doesn't contain what I said last.";
   }
-  const unknown = `I have no canned reply to that (README.md lists the questions that I know). Messages in this call: ${messages.length}.`;
+  const unknown = `I have no canned reply to that. README.md lists the questions that I know. Messages in this call: ${messages.length}.`;
   if (!firstFromUser) return unknown;
   return `${unknown} Your first message: "${firstFromUser.content}"`;
 }

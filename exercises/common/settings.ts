@@ -6,6 +6,8 @@ import { logger } from "./logger.ts";
 
 type Variables = Record<string, string | undefined>;
 
+export type Settings = ReturnType<typeof loadSettings>;
+
 /**
  * Reads the settings from the shell and from the `.env` beside `package.json`,
  * and sets the level of the log. A setting that isn't set is undefined. Throws an `ExerciseError` if `.env` can't be
@@ -19,9 +21,9 @@ export function loadSettings() {
   // A key for one server must never reach another, so the key and the base URL
   // are read in the same place. Otherwise, the shell overrides .env.
   const place = findPlace(shell, file);
-  const server = place === ".env" ? file : shell;
-  const apiKey = read(server, "OPENAI_API_KEY");
-  const baseURL = read(server, "OPENAI_BASE_URL");
+  const source = place === ".env" ? file : shell;
+  const apiKey = read(source, "OPENAI_API_KEY");
+  const baseURL = read(source, "OPENAI_BASE_URL");
   const model = read(shell, "OPENAI_MODEL") ?? read(file, "OPENAI_MODEL");
   const level = read(shell, "LOG_LEVEL") ?? read(file, "LOG_LEVEL") ?? "info";
 
@@ -52,8 +54,8 @@ function readEnvFile(): Variables | undefined {
   return parse(text);
 }
 
-/** Finds where the key and the base URL are set, if they are. */
-function findPlace(shell: Variables, file: Variables) {
+/** Finds where the key and the base URL are read. */
+function findPlace(shell: Variables, file: Variables): "your shell" | ".env" {
   if (read(shell, "OPENAI_BASE_URL")) return "your shell";
   if (read(file, "OPENAI_BASE_URL")) return ".env";
   if (read(shell, "OPENAI_API_KEY")) return "your shell";
@@ -75,9 +77,12 @@ function setLogLevel(level: string): void {
 }
 
 function checkKey(key: string): void {
-  const isASCII = /^[\x21-\x7e]+$/.test(key);
-  // JSON would escape these, and the key in the log would not be found.
-  if (!isASCII || /["'\\]/.test(key)) {
+  // The printable characters of ASCII but the space.
+  const isPrintable = /^[\x21-\x7e]+$/.test(key);
+  // Quotes aren't part of a key, and JSON would escape a backslash, so that the
+  // key in the log would not be found.
+  const isQuotedOrEscaped = /["'\\]/.test(key);
+  if (!isPrintable || isQuotedOrEscaped) {
     throw new ExerciseError(
       "OPENAI_API_KEY is invalid. Copy it again. A key has no spaces, quotes, backslashes, or characters outside ASCII.",
     );
