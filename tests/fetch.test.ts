@@ -76,6 +76,7 @@ test.each<[status: number, body: unknown, message: string]>([
   [400, hidden, JSON.stringify(hidden.error)],
   [502, `<!--${"x".repeat(400)}-->\n<TITLE lang="en">Bad</TITLE>`, "Bad"],
   [502, "<p>\r\n  Bad\r\n</p>", "<p> Bad </p>"],
+  [400, "Not a page: <title>Bad</title>", "Not a page: <title>Bad</title>"],
   [503, page, `<html> ${"x".repeat(292)}…`],
   [500, "", "500 Oh no"],
 ])("%i %j: the message is %s", async (status, body, message) => {

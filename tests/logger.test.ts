@@ -148,9 +148,12 @@ const reply = await complete("Third", messages);`;
   );
 
   test.runIf(hasTerminal)("shows its message once in a terminal", async () => {
-    const env = { OPENAI_BASE_URL: "http://h" };
+    const server = { OPENAI_BASE_URL: "http://127.0.0.1:2", OPENAI_MODEL: "m" };
+    const env = { TERM: "xterm-256color", ...server };
     const { stdout } = await runLesson({ env, columns: 80 });
-    expect(stdout.split("OPENAI_MODEL is not set")).toHaveLength(2);
+    expect(stdout.split("Connection error.")).toHaveLength(2);
+    expect(stdout).toMatch(/\x1b\[31m[\d:]{8} FATAL/);
+    expect(stdout).toMatch(/\x1b\[33m {6}hint/);
   });
 });
 

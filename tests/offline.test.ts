@@ -203,6 +203,14 @@ test.each<[request: object, param: string, what: string]>([
   expect(error.message).toBe(`${what} isn't supported offline.`);
 });
 
+test("a body that isn't an object is rejected", async () => {
+  const url = `${OFFLINE_URL}/chat/completions`;
+  const init = { method: "POST", body: '"Hi"' };
+  const { error } = await (await offlineFetch(url, init)).json();
+  const words = "'body' must be an object, but got the string \"Hi\".";
+  expect(error.message).toBe(words);
+});
+
 test.each([
   ["POST", `${OFFLINE_URL}/embeddings`],
   ["GET", `${OFFLINE_URL}/chat/completions`],

@@ -165,6 +165,11 @@ test.each([60, 120])("at %i columns, text wraps at spaces", (columns) => {
   expect(lines).toEqual(lines.map((line) => line.trimEnd()));
 });
 
+test("in a very narrow terminal, text still has 20 columns", () => {
+  const text = format([{ mine: "word ".repeat(20) }], 10);
+  expect(text).toContain("word word word word\n");
+});
+
 test("the time to draw a text grows with its length, not with its square", () => {
   const start = performance.now();
   format([{ mine: `{${" ".repeat(40_000)}}` }]);

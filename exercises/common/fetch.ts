@@ -109,6 +109,5 @@ function isErrorStatus(value: unknown): value is number {
 function withJSON(response: Response, json: string, status: number): Response {
   const headers = new Headers(response.headers);
   headers.set("content-type", "application/json");
-  headers.delete("content-length");
   return new Response(json, { status, headers });
 }
