@@ -127,7 +127,7 @@ function findHint(status: number | undefined, code: unknown): string {
   if (isServerError || status === 408 || status === 409 || status === 429) {
     return "Wait a while, then run the script again. If you run the server yourself, check its log.";
   }
-  return "Do what the message says. You can change the messages, the parameters in `complete`, and the settings.";
+  return "Do what the error message says. You can change the conversation's messages, the parameters in `complete`, and the settings.";
 }
 
 /** Returns the file and line of the first stack frame in an exercise. */

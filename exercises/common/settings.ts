@@ -93,7 +93,7 @@ function checkURL(url: string): void {
   const isHTTP = /^https?:\/\//i.test(url);
   if (!isHTTP || !URL.canParse(url) || /[\s<>@?#]/.test(url)) {
     throw new ExerciseError(
-      "OPENAI_BASE_URL is invalid. Use a valid URL that starts with http:// or https://, such as http://localhost:11434/v1, without spaces, <, >, @, ?, or #.",
+      "OPENAI_BASE_URL is invalid. Use a valid URL that starts with http:// or https:// and contains no spaces, <, >, @, ?, or #, such as http://localhost:11434/v1.",
     );
   }
 }
