@@ -23,6 +23,7 @@ describe("a good response is passed on as it came:", () => {
     ["no choices yet", Response.json({ choices: [] })],
     ["anything from another endpoint", new Response("Yes."), OTHER],
     ["nothing from another endpoint", new Response(null), OTHER],
+    ["a stored completion", new Response("{}"), `${OTHER}/chat/completions/1`],
   ])("%s", async (_, response, url) => {
     expect(await post(response, url)).toBe(response);
     expect(response.bodyUsed).toBe(false);
@@ -74,7 +75,7 @@ test.each<[status: number, body: unknown, message: string]>([
   [422, { detail: [{ msg: "Bad." }] }, '{"detail":[{"msg":"Bad."}]}'],
   [400, [{ error: { message: "Bad." } }], '[{"error":{"message":"Bad."}}]'],
   [400, hidden, JSON.stringify(hidden.error)],
-  [502, `<!--${"x".repeat(400)}-->\n<TITLE lang="en">Bad</TITLE>`, "Bad"],
+  [502, `\n <!--${"x".repeat(400)}-->\n<TITLE lang="en">Bad</TITLE>`, "Bad"],
   [502, "<p>\r\n  Bad\r\n</p>", "<p> Bad </p>"],
   [400, "Not a page: <title>Bad</title>", "Not a page: <title>Bad</title>"],
   [503, page, `<html> ${"x".repeat(292)}…`],
@@ -117,6 +118,7 @@ test.each<[body: string, words: string]>([
   [JSON.stringify(apiError("Bad.")), "Bad."],
   [JSON.stringify(apiError("Bad.", { code: "x" })), "Bad."],
   [JSON.stringify(apiError("Bad.", { code: 200 })), "Bad."],
+  [JSON.stringify(apiError("Bad.", { code: 1211 })), "Bad."],
 ])("a response that says OK and isn't good: %s", async (body, words) => {
   const response = await post(new Response(body, { statusText: "OK" }));
   expect(response.status).toBe(502);
@@ -160,6 +162,7 @@ test("a redirect isn't followed", async () => {
   expect(calls).toHaveLength(1);
 });
 
+// A real server, because `new Response` rejects such a status.
 test("an impossible status", async () => {
   const { baseURL } = await startServer({ status: 999, body: "Denied" });
   const url = `${baseURL}/embeddings`;

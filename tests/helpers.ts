@@ -120,7 +120,6 @@ export interface Run {
   stdout: string;
   stderr: string;
   status: number | null;
-  signal: string | null;
   /** The lines of the log, unless stdout is a terminal. */
   lines: Line[];
   requests: NonNullable<Line["request"]>[];
@@ -158,12 +157,12 @@ export async function runLesson(options: RunOptions = {}): Promise<Run> {
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
   });
-  const [status, signal] = await once(child, "close");
+  const [status] = await once(child, "close");
 
   const lines = parseLog(stdout);
   const requests = lines.flatMap(({ request }) => request ?? []);
   const responses = lines.flatMap(({ response }) => response ?? []);
-  return { stdout, stderr, status, signal, lines, requests, responses };
+  return { stdout, stderr, status, lines, requests, responses };
 }
 
 /** Returns a command that runs another one in a terminal of this width. */

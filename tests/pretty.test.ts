@@ -38,6 +38,7 @@ test("a request shows its messages and its parameters", () => {
 test("a response shows every reply, and the tokens", () => {
   const choices = [
     { message: reply, finish_reason: "stop" },
+    { message: reply, finish_reason: "stop" },
     { message: { role: "assistant", content: "It" }, finish_reason: "length" },
   ];
   const usage = {
@@ -48,6 +49,7 @@ test("a response shows every reply, and the tokens", () => {
   };
   expect(format([{ response: { choices, usage } }])).toBe(`\
 17:07:30 INFO  Hi
+      assistant  In spring.
       assistant  In spring.
       assistant  It
       finish_reason stop, length · 10 prompt + 5 completion (4 reasoning) = 15
@@ -86,6 +88,7 @@ test.each<[line: object, shown: string]>([
   [{ model: "m-1" }, "model m-1"],
   [{ finish_reason: "length" }, "finish_reason length"],
   [{ count: 0, isOk: false }, "count 0 isOk false"],
+  [{ "\x1b[2J": 1 }, "\\u001b[2J 1"],
   [{ details: { a: { b: [{ c: 1 }] } } }, "{ a: { b: [ { c: 1 } ] } }"],
   [{ level: 20, msg: 4 }, "DEBUG 4"],
   [{ msg: undefined, usage: { total_tokens: 1 } }, "usage { total_tokens: 1 }"],
@@ -168,6 +171,12 @@ test.each([60, 120])("at %i columns, text wraps at spaces", (columns) => {
 test("in a very narrow terminal, text still has 20 columns", () => {
   const text = format([{ mine: "word ".repeat(20) }], 10);
   expect(text).toContain("word word word word\n");
+});
+
+test("spaces at a break are dropped", () => {
+  const word = "x".repeat(80 - 17);
+  const text = format([{ mine: `${word}  next` }]);
+  expect(text).toContain(`${word}\n${" ".repeat(17)}next\n`);
 });
 
 test("the time to draw a text grows with its length, not with its square", () => {

@@ -5,7 +5,6 @@ import { beforeEach, describe, expect, test, vi } from "vitest";
 import { completion, copyProject, importCopy, setShell } from "./helpers.ts";
 
 const OPENAI_URL = "https://api.openai.com/v1";
-const OFFLINE = "Offline, with canned replies: neither OPENAI_API_KEY nor";
 
 // The copy reads the .env of its own folder.
 const folder = copyProject();
@@ -29,14 +28,16 @@ describe("the first line says which server is used, and why", () => {
     const { model, options } = loadProvider();
     expect(model).toBe("offline");
     expect(options.baseURL).toBe("http://offline");
-    const msg = `${OFFLINE} OPENAI_BASE_URL is set in your shell, and there is no .env`;
+    const msg =
+      "Offline, with canned replies: neither OPENAI_API_KEY nor OPENAI_BASE_URL is set in your shell, and there is no .env";
     expect(JSON.parse(log)).toMatchObject({ model: "offline", msg });
   });
 
   test("offline, with a .env", () => {
     writeFileSync(envFile, "OPENAI_API_KEY=");
     expect(loadProvider().model).toBe("offline");
-    const msg = `${OFFLINE} OPENAI_BASE_URL is set in your shell or in .env`;
+    const msg =
+      "Offline, with canned replies: neither OPENAI_API_KEY nor OPENAI_BASE_URL is set in your shell or in .env";
     expect(JSON.parse(log)).toMatchObject({ model: "offline", msg });
   });
 

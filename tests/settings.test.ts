@@ -26,7 +26,7 @@ test("nothing is set", () => {
     apiKey: undefined,
     baseURL: undefined,
     model: undefined,
-    place: ".env",
+    place: undefined,
     hasEnvFile: false,
   });
   expect(logger.level).toBe("info");
@@ -128,6 +128,7 @@ test.each<[name: string, value: string, expected: string]>([
 
 test.each<[what: string, bytes: Buffer]>([
   ["UTF-16LE", Buffer.from("\ufeffOPENAI_API_KEY=sk-1", "utf16le")],
+  ["UTF-16LE without a mark", Buffer.from("OPENAI_API_KEY=sk-1", "utf16le")],
   ["UTF-16BE", Buffer.from("\ufeffOPENAI_API_KEY=sk-1", "utf16le").swap16()],
 ])("a .env in %s is an error", (_, bytes) => {
   writeFileSync(envFile, bytes);

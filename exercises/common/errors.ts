@@ -24,20 +24,27 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 /** Creates the error for a response whose first choice has no text. */
 export function noTextError(response: OpenAI.ChatCompletion): ExerciseError {
   const [choice] = response.choices;
-  let problem = "There is no text where the script looked";
-  let advice =
-    "See the response in the log. If it has no text, rephrase the messages or use another model.";
   if (!choice) {
-    problem = "The response has no choices";
-  } else if (choice.message?.refusal) {
-    problem = `The model refused to reply ("${choice.message.refusal}")`;
-  } else if (choice.finish_reason) {
-    problem += ` (finish_reason ${choice.finish_reason})`;
+    return new ExerciseError("The response has no choices. Use another model.");
   }
-  if (choice?.finish_reason === "length") {
-    advice = "Raise MAX_TOKENS. Reasoning counts toward it, too.";
+  const refusal = choice.message?.refusal;
+  if (refusal) {
+    return new ExerciseError(
+      `The model refused to reply ("${refusal}"). Rephrase the messages or use another model.`,
+    );
   }
-  return new ExerciseError(`${problem}. ${advice}`);
+  const noText = "There is no text where the script looked";
+  if (choice.finish_reason === "length") {
+    return new ExerciseError(
+      `${noText} (finish_reason length). Raise MAX_TOKENS. Reasoning counts toward it, too.`,
+    );
+  }
+  const reason = choice.finish_reason
+    ? ` (finish_reason ${choice.finish_reason})`
+    : "";
+  return new ExerciseError(
+    `${noText}${reason}. See the response in the log. If it has no text, rephrase the messages or use another model.`,
+  );
 }
 
 /** Describes anything that was thrown. */

@@ -33,7 +33,7 @@ interface Problem {
 export const offlineFetch: typeof fetch = async (url, init) => {
   const endpoint = `${init?.method} ${url}`;
   if (endpoint !== `POST ${OFFLINE_URL}/chat/completions`) {
-    return reject(unsupported(endpoint));
+    return reject(unsupported("url", `'${endpoint}'`));
   }
   const request: unknown = JSON.parse(String(init?.body));
   const problem = findProblem(request);
@@ -154,14 +154,12 @@ function createCompletion(request: ChatRequest) {
   for (let index = 0; index < n; index++) {
     const reply = replyTo(messages, temperature);
     const tokens = tokenize(reply);
-    const isCutOff = tokens.length > limit;
-    const content = isCutOff
-      ? reply.slice(0, tokens[limit]?.index).trimEnd()
-      : reply;
+    const next = tokens[limit];
+    const content = next ? reply.slice(0, next.index).trimEnd() : reply;
     choices.push({
       index,
       message: { role: "assistant", content },
-      finish_reason: isCutOff ? "length" : "stop",
+      finish_reason: next ? "length" : "stop",
     });
     completion_tokens += Math.min(tokens.length, limit);
   }
@@ -180,5 +178,5 @@ function createCompletion(request: ChatRequest) {
 
 /** Makes each word and each punctuation mark a token. */
 function tokenize(text: string): RegExpExecArray[] {
-  return [...text.matchAll(/[\p{L}\p{M}\p{N}_]+|\S/gu)];
+  return [...text.matchAll(/[\p{L}\p{N}_]+|\S/gu)];
 }

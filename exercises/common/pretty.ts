@@ -91,9 +91,10 @@ function toResponseRows(choices: unknown[], usage: unknown): Row[] {
   for (const choice of choices) {
     const { message, finish_reason } = isObject(choice) ? choice : {};
     rows.push(toMessageRow(INDENT, message ?? choice));
-    reasons.add(finish_reason);
+    if (finish_reason) reasons.add(finish_reason);
   }
-  const notes = [`finish_reason ${[...reasons].join(", ")}`];
+  const notes: string[] = [];
+  if (reasons.size > 0) notes.push(`finish_reason ${[...reasons].join(", ")}`);
   if (isObject(usage)) notes.push(describeTokens(usage));
   rows.push(toNoteRow(notes.join(" · ")));
   return rows;

@@ -39,7 +39,8 @@ export function loadProvider() {
   if (apiKey) hideKey(apiKey);
   const { baseURL, model } = chooseServer(settings);
 
-  // A server that .env sets gets nothing from the shell.
+  // A server that .env sets gets nothing from the shell. No option of a client
+  // turns off OPENAI_CUSTOM_HEADERS.
   if (settings.place === ".env") {
     for (const name of SHELL_VARIABLES) delete process.env[name];
   }

@@ -71,9 +71,9 @@ function answer(messages: Message[], temperature: number): string {
     }
     return "I can't tell: this call doesn't contain what I said last.";
   }
-  const unknown = `I have no canned reply to that. README.md lists the questions that I know. Messages in this call: ${messages.length}.`;
-  if (!firstFromUser) return unknown;
-  return `${unknown} Your first message: "${firstFromUser.content}"`;
+  const noReply = `I have no canned reply to that. README.md lists the questions that I know. Messages in this call: ${messages.length}.`;
+  if (!firstFromUser) return noReply;
+  return `${noReply} Your first message: "${firstFromUser.content}"`;
 }
 
 /** Removes what doesn't matter in a question: case, spacing, and punctuation. */

@@ -10,8 +10,8 @@ export type Settings = ReturnType<typeof loadSettings>;
 
 /**
  * Reads the settings from the shell and from the `.env` beside `package.json`,
- * and sets the level of the log. A setting that isn't set is undefined. Throws an `ExerciseError` if `.env` can't be
- * used, or if a setting is invalid.
+ * and sets the level of the log. A setting that isn't set is undefined. Throws
+ * an `ExerciseError` if `.env` can't be used, or if a setting is invalid.
  */
 export function loadSettings() {
   const shell: Variables = process.env;
@@ -28,7 +28,8 @@ export function loadSettings() {
   const level = read(shell, "LOG_LEVEL") ?? read(file, "LOG_LEVEL") ?? "info";
 
   // First, so that it counts for the errors of the other settings.
-  setLogLevel(level.toLowerCase());
+  checkLevel(level.toLowerCase());
+  logger.level = level.toLowerCase();
   if (apiKey) checkKey(apiKey);
   if (baseURL) checkURL(baseURL);
   return { apiKey, baseURL, model, place, hasEnvFile: envFile !== undefined };
@@ -54,12 +55,16 @@ function readEnvFile(): Variables | undefined {
   return parse(text);
 }
 
-/** Finds where the key and the base URL are read. */
-function findPlace(shell: Variables, file: Variables): "your shell" | ".env" {
+/** Finds where the key and the base URL are set. */
+function findPlace(
+  shell: Variables,
+  file: Variables,
+): "your shell" | ".env" | undefined {
   if (read(shell, "OPENAI_BASE_URL")) return "your shell";
   if (read(file, "OPENAI_BASE_URL")) return ".env";
   if (read(shell, "OPENAI_API_KEY")) return "your shell";
-  return ".env";
+  if (read(file, "OPENAI_API_KEY")) return ".env";
+  return undefined;
 }
 
 /** Returns a trimmed value. An empty one counts as unset. */
@@ -67,22 +72,18 @@ function read(variables: Variables, name: string): string | undefined {
   return variables[name]?.trim() || undefined;
 }
 
-function setLogLevel(level: string): void {
+function checkLevel(level: string): void {
   const names = [...Object.keys(levels.values), "silent"];
   if (!names.includes(level)) {
     const list = names.join(", ");
     throw new ExerciseError(`LOG_LEVEL is invalid. Use one of ${list}.`);
   }
-  logger.level = level;
 }
 
 function checkKey(key: string): void {
-  // The printable characters of ASCII but the space.
-  const isPrintable = /^[\x21-\x7e]+$/.test(key);
-  // Quotes aren't part of a key, and JSON would escape a backslash, so that the
-  // key in the log would not be found.
-  const isQuotedOrEscaped = /["'\\]/.test(key);
-  if (!isPrintable || isQuotedOrEscaped) {
+  // JSON escapes " and \, and the key in the log would not be found. A ' was
+  // copied by mistake.
+  if (/[^\x21-\x7e]|["'\\]/.test(key)) {
     throw new ExerciseError(
       "OPENAI_API_KEY is invalid. Copy it again. A key has no spaces, quotes, backslashes, or characters outside ASCII.",
     );
