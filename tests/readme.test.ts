@@ -227,7 +227,7 @@ test("the sums of tokens are those of a run", async () => {
   if (!part1 || !part2) throw new Error("A response has no usage.");
   const section = sectionOf("Add a third turn");
   expect(section).toContain(
-    `The prompt of Part 2 has ${part2.prompt_tokens} tokens: the ${part1.total_tokens} of Part 1, and ${part2.prompt_tokens - part1.total_tokens} for the follow-up question.`,
+    `the prompt of Part 2 has ${part2.prompt_tokens} tokens: the ${part1.total_tokens} of Part 1, and ${part2.prompt_tokens - part1.total_tokens} for the follow-up question.`,
   );
   expect(section).toContain(`In all, Part 2 has ${part2.total_tokens} tokens.`);
 });
