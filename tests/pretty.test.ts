@@ -168,11 +168,6 @@ test.each([60, 120])("at %i columns, text wraps at spaces", (columns) => {
   expect(lines).toEqual(lines.map((line) => line.trimEnd()));
 });
 
-test("in a very narrow terminal, text still has 20 columns", () => {
-  const text = format([{ mine: "word ".repeat(20) }], 10);
-  expect(text).toContain("word word word word\n");
-});
-
 test("spaces at a break are dropped", () => {
   const word = "x".repeat(80 - 17);
   const text = format([{ mine: `${word}  next` }]);

@@ -142,7 +142,7 @@ test("a .env with a byte order mark is read", () => {
 
 test("a folder as .env is an error", () => {
   mkdirSync(envFile);
-  expect(() => loadSettings()).toThrow(/^\.env can't be read \(EISDIR/);
+  expect(() => loadSettings()).toThrow(/^\.env can't be read \(Error: EISDIR/);
 });
 
 const isRoot = process.getuid?.() === 0;
@@ -152,6 +152,8 @@ test.skipIf(isRoot || isWindows)(
   () => {
     writeEnvFile({ OPENAI_API_KEY: "sk-1" });
     chmodSync(envFile, 0);
-    expect(() => loadSettings()).toThrow(/^\.env can't be read \(EACCES/);
+    expect(() => loadSettings()).toThrow(
+      /^\.env can't be read \(Error: EACCES/,
+    );
   },
 );

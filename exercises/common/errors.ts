@@ -33,17 +33,14 @@ export function noTextError(response: OpenAI.ChatCompletion): ExerciseError {
       `The model refused to reply ("${refusal}"). Rephrase the messages or use another model.`,
     );
   }
-  const noText = "There is no text where the script looked";
-  if (choice.finish_reason === "length") {
-    return new ExerciseError(
-      `${noText} (finish_reason length). Raise MAX_TOKENS. Reasoning counts toward it, too.`,
-    );
-  }
-  const reason = choice.finish_reason
-    ? ` (finish_reason ${choice.finish_reason})`
-    : "";
+  const { finish_reason } = choice;
+  const reason = finish_reason ? ` (finish_reason ${finish_reason})` : "";
+  const advice =
+    finish_reason === "length"
+      ? "Raise MAX_TOKENS. Reasoning counts toward it, too."
+      : "See the response in the log. If it has no text, rephrase the messages or use another model.";
   return new ExerciseError(
-    `${noText}${reason}. See the response in the log. If it has no text, rephrase the messages or use another model.`,
+    `There is no text where the script looked${reason}. ${advice}`,
   );
 }
 

@@ -1,5 +1,5 @@
 // Importing this module also decides how the process ends: an uncaught error
-// becomes the last line of the log, and a closed pipe is no error.
+// becomes the last line of the log, and a closed pipe isn't an error.
 
 import pino from "pino";
 import { describeError } from "./errors.ts";

@@ -154,7 +154,7 @@ function toText(value: unknown): string {
 function draw(row: Row, columns: number): string {
   const label = escapeControls(row.label);
   const indent = " ".repeat(label.length);
-  const width = Math.max(columns - label.length, 20);
+  const width = columns - label.length;
   const [first = "", ...others] = escapeControls(row.text)
     .split("\n")
     .flatMap((line) => wrap(line, width));

@@ -20,14 +20,6 @@ const OPENAI_HOSTS = [
   "services.ai.azure.com",
 ];
 
-/** What the SDK reads from the shell by itself, and sends. */
-const SHELL_VARIABLES = [
-  "OPENAI_ADMIN_KEY",
-  "OPENAI_CUSTOM_HEADERS",
-  "OPENAI_ORG_ID",
-  "OPENAI_PROJECT_ID",
-];
-
 /**
  * Reads the settings. Returns the model, a client's options, and `adapt`, which
  * adapts a request to OpenAI. Throws an `ExerciseError` if a setting is invalid
@@ -39,10 +31,12 @@ export function loadProvider() {
   if (apiKey) hideKey(apiKey);
   const { baseURL, model } = chooseServer(settings);
 
-  // A server that .env sets gets nothing from the shell. No option of a client
-  // turns off OPENAI_CUSTOM_HEADERS.
+  // A server that .env sets gets nothing of what the SDK reads from the shell.
   if (settings.place === ".env") {
-    for (const name of SHELL_VARIABLES) delete process.env[name];
+    delete process.env.OPENAI_ADMIN_KEY;
+    delete process.env.OPENAI_CUSTOM_HEADERS;
+    delete process.env.OPENAI_ORG_ID;
+    delete process.env.OPENAI_PROJECT_ID;
   }
   const debug = (message: string, ...details: unknown[]) =>
     logger.debug({ details }, message);

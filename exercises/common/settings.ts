@@ -27,7 +27,7 @@ export function loadSettings() {
   const model = read(shell, "OPENAI_MODEL") ?? read(file, "OPENAI_MODEL");
   const level = read(shell, "LOG_LEVEL") ?? read(file, "LOG_LEVEL") ?? "info";
 
-  // First, so that it counts for the errors of the other settings.
+  // The level is set first, so that it counts for errors in the other settings.
   checkLevel(level.toLowerCase());
   logger.level = level.toLowerCase();
   if (apiKey) checkKey(apiKey);
@@ -42,9 +42,8 @@ function readEnvFile(): Variables | undefined {
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
     throw new ExerciseError(
-      `.env can't be read (${reason}). Check that it is a file and that you have permission to read it.`,
+      `.env can't be read (${error}). Check that it is a file and that you have permission to read it.`,
     );
   }
   if (text.includes("\0")) {
