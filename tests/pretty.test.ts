@@ -13,7 +13,7 @@ const followUp = { role: "user", content: "Where?" };
 function format(lines: object[], columns = 80): string {
   const formatLine = createFormatter();
   const texts = lines.map((line) => {
-    const own = { level: 30, time, pid: 12345, hostname: "my-host" };
+    const own = { level: 30, time };
     return formatLine({ ...own, msg: "Hi", ...line }, columns);
   });
   return stripVTControlCharacters(texts.join(""));

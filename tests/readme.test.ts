@@ -407,7 +407,7 @@ test("the log has the lines and fields of the table", async () => {
     const row = sectionOf("The log").match(new RegExp(`^\\| ${name} .*$`, "m"));
     const [, , level = "", documented = ""] = row?.[0].split("|") ?? [];
     expect(level).toContain(`${line?.level} (`);
-    const own = ["level", "time", "pid", "hostname", "msg"];
+    const own = ["level", "time", "msg"];
     const fields = Object.keys(line ?? {}).filter(
       (each) => !own.includes(each),
     );

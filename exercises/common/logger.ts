@@ -31,7 +31,11 @@ export function toOneLine(text: string): string {
 
 /** Logs text to a terminal and JSON lines elsewhere. */
 export const logger = pino(
-  { hooks: { streamWrite }, serializers: { err: serialize, error: serialize } },
+  {
+    base: null,
+    hooks: { streamWrite },
+    serializers: { err: serialize, error: serialize },
+  },
   stdout,
 );
 

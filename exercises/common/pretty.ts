@@ -35,7 +35,7 @@ export function createFormatter(): (line: Fields, columns: number) => string {
   let previous: unknown[] = [];
 
   return (line, columns) => {
-    const { level, time, pid, hostname, part, msg, ...fields } = line;
+    const { level, time, part, msg, ...fields } = line;
     const rows = [toHeading(line)];
     for (const [name, value] of Object.entries(fields)) {
       const { messages, choices, usage } = isObject(value) ? value : {};
