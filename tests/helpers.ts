@@ -18,6 +18,7 @@ import { fileURLToPath } from "node:url";
 import type { OpenAI } from "openai";
 import { afterAll, expect, vi } from "vitest";
 import { OFFLINE_URL, offlineFetch } from "../exercises/common/offline.ts";
+import type { Line as ViewLine } from "../exercises/common/view.ts";
 
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 export const LESSON = "exercises/01_llm_basics/01_chat_completion.ts";
@@ -88,15 +89,11 @@ export function setShell(variables: Record<string, string>): void {
 // ----- A run of the lesson ---------------------------------------------------
 
 /** A line of the log, with the fields that the tests read. */
-interface Line {
-  level: number;
+interface Line extends ViewLine {
   msg: string;
-  part?: string;
   request?: OpenAI.ChatCompletionCreateParamsNonStreaming;
   response?: OpenAI.ChatCompletion;
-  err?: unknown;
   hint?: string;
-  [name: string]: unknown;
 }
 
 interface RunOptions {

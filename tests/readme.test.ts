@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { promisify, stripVTControlCharacters } from "node:util";
 import { parse } from "dotenv";
 import { describe, expect, test } from "vitest";
-import { createFormatter } from "../exercises/common/pretty.ts";
+import { createView } from "../exercises/common/view.ts";
 import {
   apiError,
   completion,
@@ -65,8 +65,8 @@ function expectBlocks(text: string, edits: Edit[]): void {
 
 /** Returns what a terminal of 80 columns shows, at 17:07:30. */
 function toScreen({ lines }: Run): string {
-  const format = createFormatter();
-  const text = lines.map((line) => format(line, 80)).join("");
+  const view = createView();
+  const text = lines.map((line) => view(line, 80)).join("");
   return stripVTControlCharacters(text).replace(/^[\d:]{8}/gm, "17:07:30");
 }
 

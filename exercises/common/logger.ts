@@ -3,10 +3,10 @@
 
 import pino from "pino";
 import { describeError } from "./errors.ts";
-import { createFormatter, escapeControls } from "./pretty.ts";
+import { createView } from "./view.ts";
 
 const { stdout, stderr } = process;
-const formatLine = createFormatter();
+const view = createView();
 let secretKey = "";
 let hasFailed = false;
 
@@ -41,8 +41,8 @@ export const logger = pino(
 
 function streamWrite(line: string): string {
   const redacted = redact(line);
-  if (!stdout.isTTY) return escapeControls(redacted);
-  return formatLine(JSON.parse(redacted), stdout.columns || 80);
+  if (!stdout.isTTY) return redacted;
+  return view(JSON.parse(redacted), stdout.columns || 80);
 }
 
 function serialize(value: unknown): unknown {
@@ -65,7 +65,7 @@ process.on("uncaughtException", (thrown: unknown) => {
   // A terminal has just shown it, unless LOG_LEVEL hides the line.
   if (!stdout.isTTY || !logger.isLevelEnabled("fatal")) {
     const lines = hint ? [msg, hint] : [msg];
-    stderr.write(escapeControls(`${lines.join("\n")}\n`));
+    stderr.write(`${lines.join("\n")}\n`);
   }
   // Other calls may still be running, but nothing follows the fatal line.
   logger.level = "silent";

@@ -1,0 +1,149 @@
+import { inspect, styleText } from "node:util";
+import type { OpenAI } from "openai";
+import { levels } from "pino";
+
+/** A line of the log. A server may leave out anything of a response. */
+export interface Line {
+  level: number;
+  time: number;
+  part?: string;
+  msg?: string;
+  request?: Partial<OpenAI.ChatCompletionCreateParams>;
+  response?: Partial<OpenAI.ChatCompletion>;
+  err?: Partial<Error>;
+}
+
+type Message = OpenAI.ChatCompletionMessageParam | OpenAI.ChatCompletionMessage;
+
+/** The start and the name form a label. The value is drawn beside it. */
+type Row = [start: string, name: string, value: unknown];
+
+/** The colors of labels, by their names: levels, roles, and a field. */
+const COLORS = new Map<string, Parameters<typeof styleText>[0]>([
+  ["FATAL", "red"],
+  ["ERROR", "red"],
+  ["WARN", "yellow"],
+  ["system", "magenta"],
+  ["developer", "magenta"],
+  ["user", "cyan"],
+  ["assistant", "green"],
+  ["hint", "yellow"],
+]);
+const LABEL_WIDTH = 17;
+const INDENT = " ".repeat(5);
+// Control characters but tab and line break, and bidirectional overrides. They
+// would change how a terminal shows other text.
+const CONTROLS = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]/g;
+
+/**
+ * Creates a function that draws a line of the log for a terminal of `columns`
+ * cells. A `+` marks the messages that the previous request didn't contain.
+ */
+export function createView(): (line: Line, columns: number) => string {
+  let previous: Message[] = [];
+
+  return (line, columns) => {
+    const { request, response, err, ...others } = line;
+    const { level, time, part, msg = "", ...fields } = others;
+    const clock = new Date(time).toTimeString().slice(0, 8);
+    const label = String(levels.labels[level]).toUpperCase();
+    const rows: Row[] = [[clock, label, part ? `${part}: ${msg}` : msg]];
+
+    if (Array.isArray(request?.messages)) {
+      const { messages, ...parameters } = request;
+      rows.push(...toMessageRows(messages, previous));
+      rows.push(["", "", listParameters(parameters)]);
+      previous = messages;
+    } else if (request !== undefined) {
+      rows.push([INDENT, "request", request]);
+    }
+    if (Array.isArray(response?.choices)) {
+      rows.push(...toChoiceRows(response.choices, response.usage));
+    } else if (response !== undefined) {
+      rows.push([INDENT, "response", response]);
+    }
+    if (err !== undefined) rows.push([INDENT, "err", err?.stack ?? err]);
+    for (const [name, value] of Object.entries(fields)) {
+      rows.push([INDENT, name, value]);
+    }
+    const drawn = rows.map((row) => draw(row, columns));
+    return `${drawn.join("\n")}\n\n`;
+  };
+}
+
+function toMessageRows(messages: Message[], previous: Message[]): Row[] {
+  const known = previous.map((message) => JSON.stringify(message));
+  return messages.map((message, index) => {
+    const position = known.indexOf(JSON.stringify(message));
+    const mark = position === -1 ? "+" : " ";
+    // Each message matches once, so that a repeated question is new.
+    if (position !== -1) known.splice(position, 1);
+    const number = String(index + 1).padStart(2);
+    return toMessageRow(`  ${mark}${number}`, message);
+  });
+}
+
+function toMessageRow(start: string, message: Message | undefined): Row {
+  // Without a text, other properties say more: `refusal`, for example.
+  return [start, message?.role ?? "?", message?.content || message];
+}
+
+/** Lists parameters as JSON, so that "0.7" doesn't look like a number. */
+function listParameters(parameters: object): string {
+  return Object.entries(parameters)
+    .map(([name, value]) => `${name} ${JSON.stringify(value)}`)
+    .join(" · ");
+}
+
+function toChoiceRows(
+  choices: OpenAI.ChatCompletion.Choice[],
+  usage: OpenAI.CompletionUsage | undefined,
+): Row[] {
+  const rows = choices.map(({ message }) => toMessageRow(INDENT, message));
+  const reasons = new Set(choices.map(({ finish_reason }) => finish_reason));
+  const notes = [`finish_reason ${[...reasons].join(", ")}`];
+  if (usage) notes.push(describeTokens(usage));
+  return [...rows, ["", "", notes.join(" · ")]];
+}
+
+function describeTokens(usage: OpenAI.CompletionUsage): string {
+  const { prompt_tokens, completion_tokens, total_tokens } = usage;
+  if (prompt_tokens + completion_tokens !== total_tokens) {
+    return `usage ${JSON.stringify(usage)}`;
+  }
+  return `${prompt_tokens} prompt + ${completion_tokens} completion = ${total_tokens} tokens`;
+}
+
+/** Draws a row. A value without a name is gray. */
+function draw([start, name, value]: Row, columns: number): string {
+  const label = `${start} ${name} `.padEnd(LABEL_WIDTH);
+  const width = columns - label.length;
+  const options = { depth: null, breakLength: width };
+  const text = typeof value === "string" ? value : inspect(value, options);
+  const body = text
+    .replace(CONTROLS, "")
+    .split("\n")
+    .flatMap((line) => wrap(line, width))
+    .join(`\n${" ".repeat(label.length)}`);
+
+  if (name === "") return label + styleText("gray", body);
+  const color = COLORS.get(name);
+  return (color ? styleText(color, label) : label) + body;
+}
+
+/** Breaks a line at spaces. A word that is longer than `width` stays whole. */
+function wrap(line: string, width: number): string[] {
+  const lines: string[] = [];
+  const [first = "", ...words] = line.split(" ");
+  let current = first;
+  for (const word of words) {
+    if (current.length + 1 + word.length <= width) {
+      current += ` ${word}`;
+    } else {
+      lines.push(current);
+      current = word;
+    }
+  }
+  lines.push(current);
+  return lines;
+}

@@ -1,0 +1,105 @@
+import { stripVTControlCharacters } from "node:util";
+import { expect, test } from "vitest";
+import { createView } from "../exercises/common/view.ts";
+import { hasTerminal, runLesson } from "./helpers.ts";
+
+const time = new Date(2026, 10, 28, 17, 7, 30).getTime();
+const system = { role: "system", content: "Be helpful." };
+const question = { role: "user", content: "When?" };
+const reply = { role: "assistant", content: "In spring." };
+const followUp = { role: "user", content: "Where?" };
+
+/** Draws lines of one log, without the colors. */
+function draw(lines: object[], columns = 80): string {
+  const view = createView();
+  const own = { level: 30, time, msg: "Hi" };
+  const texts = lines.map((line) => view({ ...own, ...line }, columns));
+  return stripVTControlCharacters(texts.join("")).replace(/ +$/gm, "");
+}
+
+test("a request shows its messages and its parameters", () => {
+  const content = `${"A long text ".repeat(6)}wraps:\n\n  - April`;
+  const messages = [{ role: "system", content }, reply];
+  const request = { model: "m", messages, temperature: "0.7", max_tokens: 500 };
+  expect(draw([{ part: "Part 1", request }])).toBe(`\
+17:07:30 INFO    Part 1: Hi
+  + 1 system     A long text A long text A long text A long text A long text A
+                 long text wraps:
+
+                   - April
+  + 2 assistant  In spring.
+                 model "m" · temperature "0.7" · max_tokens 500
+
+`);
+});
+
+const choices = [
+  { message: reply, finish_reason: "stop" },
+  { message: { role: "assistant", content: "It" }, finish_reason: "length" },
+];
+const sum = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 };
+const refusal = { role: "assistant", content: null, refusal: "No." };
+const usage = { prompt_tokens: 1, completion_tokens: 2, total_tokens: 9 };
+
+test.each<[line: object, shown: string]>([
+  [{ level: 60, msg: "Bad.", hint: "Do this." }, "FATAL Bad. hint Do this."],
+  [{ level: 20, a_rather_long_name: 1 }, "a_rather_long_name 1"],
+  [{ err: { stack: "Error: No.\n at a" } }, "err Error: No. at a"],
+  [{ request: { messages: "text" } }, "request { messages: 'text' }"],
+  [{ request: { messages: ["text"] } }, "+ 1 ? text"],
+  [{ response: "<html>" }, "response <html>"],
+  [{ response: { a: { b: { c: { d: 1 } } } } }, "c: { d: 1 } } }"],
+  [{ response: { choices: [{ message: refusal }] } }, "refusal: 'No.'"],
+  [
+    { response: { choices } },
+    "assistant In spring. assistant It finish_reason stop, length",
+  ],
+  [
+    { response: { choices, usage: sum } },
+    "length · 10 prompt + 5 completion = 15 tokens",
+  ],
+  [{ response: { choices: [], usage } }, `usage ${JSON.stringify(usage)}`],
+])("every field is shown: %j", (line, shown) => {
+  expect(draw([line]).replace(/\s+/g, " ")).toContain(shown);
+});
+
+test("controls are removed, and letters of every script stay", () => {
+  const view = createView();
+  const msg = "A\x1b[2J\x07\x9b\rB\tC\u202e \u05d0\u200f \u0627 🗾";
+  const line = { level: 30, time, msg };
+  expect(view(line, 80)).toContain("A[2JB\tC \u05d0\u200f \u0627 🗾");
+});
+
+test.each<[what: string, messages: object[], marks: string]>([
+  ["the same again", [system, question, reply, question], "  1,  2,+ 3,+ 4"],
+  ["fewer", [question, followUp], "  1,+ 2"],
+])("+ marks what is new: %s", (_, messages, marks) => {
+  const requests = [{ messages: [system, question] }, { messages }];
+  const drawn = draw(requests.map((request) => ({ request })));
+  const labels = drawn.match(/(?<=^  )[+ ] \d/gm) ?? [];
+  expect(labels.slice(2).join()).toBe(marks);
+});
+
+test.each(["word ", " "])("40,000 times %j take no time", (text) => {
+  const start = performance.now();
+  draw([{ msg: text.repeat(40_000) }]);
+  expect(performance.now() - start).toBeLessThan(1_000);
+});
+
+test.runIf(hasTerminal)("a terminal shows colors, in its width", async () => {
+  const env = { TERM: "xterm-256color" };
+  const { stdout } = await runLesson({ env, columns: 70 });
+  const lines = stripVTControlCharacters(stdout).split(/\r?\n/);
+  const width = Math.max(...lines.map((line) => line.length));
+  expect(width).toBeLessThanOrEqual(70);
+  expect(width).toBeGreaterThan(60);
+
+  const part2 = stdout.slice(stdout.indexOf("Part 2"));
+  expect(part2.match(/^\x1b\[\d+m  [+ ] \d \w+/gm)).toEqual([
+    "\x1b[35m    1 system",
+    "\x1b[36m    2 user",
+    "\x1b[32m  + 3 assistant",
+    "\x1b[36m  + 4 user",
+  ]);
+  expect(part2).toMatch(/^ {17}\x1b\[90mmodel "offline"/m);
+});
