@@ -138,27 +138,4 @@ describe.concurrent("a mistake in an edit is named:", () => {
     expect(msg).toMatch(/^TypeError: .* \(01_chat_completion\.ts:\d+\)$/);
     expect(hint).toContain("`for await`");
   });
-
-  test.each<[what: string, edit: Edit, message: string]>([
-    [
-      "a missing await before complete",
-      [`reply = ${CALL_1}`, `reply = ${CALL_1.replace("await ", "")}`],
-      "'messages[2].content' must be text, but got an empty object (is an `await` missing?).",
-    ],
-    [
-      "a string for the list",
-      ["messages: list", 'messages: "Hi"'],
-      "'messages' must be a list of at least one message, but got the string \"Hi\".",
-    ],
-    [
-      "another name for the list",
-      ["messages: list", "prompt: list"],
-      "'messages' must be a list of at least one message, but got nothing.",
-    ],
-  ])("%s", async (_, edit, message) => {
-    const run = await runLesson({ folder: copyProject(edit) });
-    const { msg, hint } = expectFatal(run);
-    expect(msg).toBe(message);
-    expect(hint).toBeTruthy();
-  });
 });

@@ -41,7 +41,6 @@ test.each(cases)(
 
 // One word of each hint that no other hint contains.
 test.each<[status: number, code: string | null, word: string]>([
-  [400, "offline", "spelling"],
   [402, null, "credit"],
   [429, "insufficient_quota", "credit"],
   [401, null, "OPENAI_API_KEY"],

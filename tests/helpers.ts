@@ -17,7 +17,6 @@ import { text as readText } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import type { OpenAI } from "openai";
 import { afterAll, expect, vi } from "vitest";
-import { OFFLINE_URL, offlineFetch } from "../exercises/common/offline.ts";
 import type { Line as ViewLine } from "../exercises/common/view.ts";
 
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -254,25 +253,6 @@ export async function startServer(...replies: Reply[]) {
     OPENAI_MODEL: "test-model",
   };
   return { calls, baseURL, env };
-}
-
-/** Posts a chat request to offline mode. */
-export function postOffline(request: object): Promise<Response> {
-  const body = JSON.stringify({ model: "offline", ...request });
-  const url = `${OFFLINE_URL}/chat/completions`;
-  return offlineFetch(url, { method: "POST", body });
-}
-
-/** Asks offline mode 1000 times for a city, and returns how often it is Tokyo. */
-export async function countTokyos(temperature: number): Promise<number> {
-  const content = "Which city should I visit first?";
-  const messages = [{ role: "user", content }];
-  let count = 0;
-  for (let call = 0; call < 10; call++) {
-    const response = await postOffline({ messages, temperature, n: 100 });
-    count += (await response.text()).split("Tokyo").length - 1;
-  }
-  return count;
 }
 
 /** A chat completion. `choice` overrides the properties of its only choice. */

@@ -1,223 +1,111 @@
 import { expect, test } from "vitest";
-import { OFFLINE_URL, offlineFetch } from "../exercises/common/offline.ts";
-import { countTokyos, postOffline } from "./helpers.ts";
+import OpenAI from "openai";
+import { offlineFetch } from "../exercises/common/offline.ts";
+
+const client = new OpenAI({ apiKey: "none", fetch: offlineFetch });
+
+/** Sends a request to offline mode, through the SDK. */
+function askOffline(request: object): Promise<OpenAI.ChatCompletion> {
+  const body = { model: "offline", ...request };
+  return client.post("/chat/completions", { body });
+}
 
 const JAPAN = "What's the best time of year to visit Japan?";
-const PROMPT =
-  "You are a knowledgeable and enthusiastic travel assistant. Help users plan trips with practical advice.";
-const original = { role: "system", content: PROMPT };
-const pirate = { role: "system", content: "You are a pirate." };
-const brief = { role: "developer", content: "Be brief." };
 const user = (content: unknown) => ({ role: "user", content });
 const assistant = (content: string) => ({ role: "assistant", content });
 
-/** Returns the status and the properties of the response to a request. */
-async function post(request: object) {
-  const response = await postOffline(request);
-  return { status: response.status, ...(await response.json()) };
-}
-
-async function getReply(messages: object[]): Promise<string> {
-  const { choices } = await post({ messages });
-  return choices[0].message.content;
-}
-
-test.each<[question: string, start: string]>([
-  [JAPAN, "Spring (March-May)"],
-  ["what’s the BEST time of year\n to visit Japan", "Spring (March-May)"],
-  ["Can you suggest a 3 day itinerary for Tokyo??", "Day 1:"],
-  ["What should I pack?", "Pack comfortable walking shoes"],
-])("%j gets its canned reply", async (question, start) => {
-  const reply = await getReply([original, user(question)]);
-  expect(reply.slice(0, start.length)).toBe(start);
-});
-
-const first = user("Hm, what was my FIRST question again?");
-const why = user("Why do you say that?");
-const NO_MESSAGE =
-  "I can't tell: this call contains no earlier message from you.";
-const NOT_SAID = "I can't tell: this call doesn't contain what I said last.";
-const UNKNOWN =
-  "I have no canned reply to that. README.md lists the questions that I know. Messages in this call:";
-const NO_QUESTION =
-  "I see no question to answer: the list ends with a message that isn't from the user.";
-
-test.each<[what: string, messages: object[], reply: string]>([
-  [
-    "the first question, quoted",
-    [original, user("One?"), assistant("A."), user("Two?"), first],
-    'Your first question was: "One?"',
-  ],
-  ["no first question", [original, first], NO_MESSAGE],
-  [
-    "its last reply, quoted",
-    [user("One?"), assistant("A."), user("Two?"), assistant("B."), why],
-    'I said: "B." Offline, I can\'t say why.',
-  ],
-  [
-    "a reply that was not appended",
-    [user("One?"), assistant("A."), user("Two?"), why],
-    NOT_SAID,
-  ],
-  ["no reply", [why], NOT_SAID],
-  ["an unknown question", [user("constructor")], `${UNKNOWN} 1.`],
-  [
-    "an unknown question with a message before it",
-    [user("One?"), assistant("A."), user("Two?")],
-    `${UNKNOWN} 3. Your first message: "One?"`,
-  ],
-  ["only instructions", [original], NO_QUESTION],
-  ["swapped roles", [original, assistant(JAPAN)], NO_QUESTION],
-  [
-    "the reply in the user's place, and the question in the assistant's",
-    [original, user(JAPAN), user("Spring."), assistant("A plan?")],
-    NO_QUESTION,
-  ],
-])(
-  "the model replies to what the list contains: %s",
-  async (_, messages, reply) => {
-    expect(await getReply(messages)).toBe(reply);
-  },
-);
-
-test("instructions other than the original are quoted, each on a line", async () => {
-  const quote = (text: string) =>
-    `Offline, I can't follow instructions, but this call contains one: "${text}"`;
-  const reply = await getReply([original, pirate, brief, first]);
-  expect(reply.split("\n")).toEqual([
-    quote("You are a pirate."),
-    quote("Be brief."),
-    NO_MESSAGE,
-  ]);
+test.each<[messages: object[], reply: RegExp]>([
+  [[user("What should I pack?")], /^Pack comfortable/],
+  [[user("Hm?")], /no canned reply.* call: 1\.$/],
+  [[user("One?"), user("Hm?")], /call: 2\. Your first message: "One\?"$/],
+  [[user("One?"), assistant("A.")], /^I see no question/],
+  [[{ role: "developer", content: "Hm." }], /^Offline, .* "Hm\."\nI see/],
+])("the reply to %j matches %s", async (messages, reply) => {
+  const { choices } = await askOffline({ messages });
+  expect(choices[0]?.message).toEqual({
+    role: "assistant",
+    content: expect.stringMatching(reply),
+  });
 });
 
 // The share of the likeliest city, give or take five standard deviations.
 test.each([
-  [0, 1000, 1000],
-  [0.7, 695, 831],
-  [2, 376, 534],
+  [0, 10_000, 10_000],
+  [0.7, 7_416, 7_842],
+  [2, 4_302, 4_800],
 ])("a city is drawn by a softmax at %d", async (temperature, min, max) => {
-  const count = await countTokyos(temperature);
+  const messages = [user("Which city should I visit first?")];
+  const request = { messages, temperature, n: 10_000 };
+  const { choices } = await askOffline(request);
+  const count = JSON.stringify(choices).split("Tokyo").length - 1;
+  expect(choices).toHaveLength(10_000);
   expect(count).toBeGreaterThanOrEqual(min);
   expect(count).toBeLessThanOrEqual(max);
 });
 
-test("words and punctuation marks of all messages and choices are counted", async () => {
-  const messages = [user("Où? It's 3-day"), user(JAPAN)];
-  const { choices, usage } = await post({ messages, n: 128 });
-  expect(choices).toHaveLength(128);
-  expect(usage).toEqual({
-    prompt_tokens: 8 + 12,
-    completion_tokens: 128 * 36,
-    total_tokens: 8 + 12 + 128 * 36,
-  });
-});
-
-test.each(["max_tokens", "max_completion_tokens"])(
-  "a reply is cut off at %s",
-  async (limit) => {
-    const request = { messages: [user(JAPAN)], [limit]: 1 };
-    const { choices, usage } = await post(request);
-    expect(choices[0]).toMatchObject({
-      message: { content: "Spring" },
-      finish_reason: "length",
-    });
-    expect(usage.completion_tokens).toBe(1);
-  },
-);
-
-test("both limits together are rejected", async () => {
-  const limits = { max_tokens: 5, max_completion_tokens: 5 };
-  const { error } = await post({ messages: [user(JAPAN)], ...limits });
-  expect(error).toMatchObject({ param: "max_tokens", code: "invalid_value" });
-  expect(error.message).toContain("can't be used together");
-});
-
-test("a reply as long as the limit isn't cut off", async () => {
-  const { choices } = await post({ messages: [user(JAPAN)], max_tokens: 36 });
-  expect(choices[0].finish_reason).toBe("stop");
-});
-
-const AWAIT = "an empty object (is an `await` missing?)";
-const robot = { role: "robot", content: "Hi" };
-
-test.each<[request: object, param: string, got: string]>([
-  [{ model: undefined }, "model", "nothing"],
-  [{ messages: undefined }, "messages", "nothing"],
-  [{ messages: [] }, "messages", "[]"],
-  [{ messages: "Hi" }, "messages", 'the string "Hi"'],
-  [{ messages: user("Hi") }, "messages", '{"role":"user","content":"Hi"}'],
-  [{ messages: [null] }, "messages[0]", "null"],
-  [{ messages: [original, "Hi"] }, "messages[1]", 'the string "Hi"'],
-  [{ messages: [{ content: "Hi" }] }, "messages[0].role", "nothing"],
-  [{ messages: [{ role: "user" }] }, "messages[0].content", "nothing"],
-  [{ messages: [original, robot] }, "messages[1].role", 'the string "robot"'],
-  [{ messages: [user(Promise.resolve())] }, "messages[0].content", AWAIT],
-  [{ messages: [user(null)] }, "messages[0].content", "null"],
-  [{ temperature: "0.7" }, "temperature", 'the string "0.7"'],
-  [{ temperature: -0.1 }, "temperature", "-0.1"],
-  [{ temperature: 2.1 }, "temperature", "2.1"],
-  [{ max_tokens: 0 }, "max_tokens", "0"],
-  [{ max_tokens: 1.5 }, "max_tokens", "1.5"],
-  [{ max_completion_tokens: "5" }, "max_completion_tokens", 'the string "5"'],
-  [{ n: 0 }, "n", "0"],
-  [{ n: 129 }, "n", "129"],
+test.each([
+  ["max_completion_tokens", 1, /^Spring$/, "length"],
+  ["max_tokens", 36, /than summer\.$/, "stop"],
 ])(
-  "%j is rejected, and the error says what it got",
-  async (request, param, got) => {
-    const valid = { messages: [user("Hi")] };
-    const { status, error } = await post({ ...valid, ...request });
-    expect(status).toBe(400);
-    expect(error).toMatchObject({
-      type: "invalid_request_error",
-      param,
-      code: "invalid_value",
-    });
-    expect(error.message).toContain(`'${param}' must be `);
-    expect(error.message).toContain(`, but got ${got}.`);
+  "with %s %i, the reply is %s: %s",
+  async (name, limit, text, finish_reason) => {
+    const request = { messages: [user(JAPAN)], [name]: limit };
+    const { choices, usage } = await askOffline(request);
+    expect(choices[0]?.message.content).toMatch(text);
+    expect(choices[0]?.finish_reason).toBe(finish_reason);
+    expect(usage?.completion_tokens).toBe(limit);
   },
 );
 
-const parts = [{ type: "text", text: "Hi" }];
-const tool = { role: "tool", content: "4", tool_call_id: "call_1" };
-const named = { ...user("Hi"), name: "me" };
-
-test.each<[request: object, param: string, what: string]>([
-  [{ model: "gpt-6-luna" }, "model", "The model 'gpt-6-luna'"],
-  [{ stream: true }, "stream", "'stream'"],
-  [{ stop: "." }, "stop", "'stop'"],
-  [{ tools: [] }, "tools", "'tools'"],
-  [{ temprature: 0.7 }, "temprature", "'temprature'"],
-  [
-    { messages: [user(parts)] },
-    "messages[0].content",
-    "Content as a list of parts",
-  ],
-  [{ messages: [tool] }, "messages[0].role", "The role 'tool'"],
-  [{ messages: [named] }, "messages[0].name", "'messages[0].name'"],
-])("%j isn't supported offline", async (request, param, what) => {
-  const valid = { messages: [user("Hi")] };
-  const { status, error } = await post({ ...valid, ...request });
-  expect(status).toBe(400);
-  expect(error).toMatchObject({ param, code: "offline" });
-  expect(error.message).toBe(`${what} isn't supported offline.`);
-});
-
-test("a body that isn't an object is rejected", async () => {
-  const url = `${OFFLINE_URL}/chat/completions`;
-  const init = { method: "POST", body: '"Hi"' };
-  const { error } = await (await offlineFetch(url, init)).json();
-  const words = "'body' must be an object, but got the string \"Hi\".";
-  expect(error.message).toBe(words);
+test.each<[name: string, value: unknown, expected: string]>([
+  ["model", "gpt", '"offline"'],
+  ["model", undefined, '"offline"'],
+  ["messages", undefined, "a list of messages"],
+  ["temperature", "0.7", "a number from 0 to 2"],
+  ["temperature", -0.1, "a number from 0 to 2"],
+  ["temperature", 2.1, "a number from 0 to 2"],
+  ["max_tokens", 0, "a positive integer"],
+  ["max_completion_tokens", "5", "a positive integer"],
+  ["n", 1.5, "a positive integer"],
+])("'%s' can't be %j: it must be %s", async (name, value, expected) => {
+  const call = askOffline({ messages: [user("Hi")], [name]: value });
+  const got = JSON.stringify(value);
+  const message = `400 '${name}' must be ${expected}, but got ${got}.`;
+  await expect(call).rejects.toThrow(message);
 });
 
 test.each([
-  ["POST", `${OFFLINE_URL}/embeddings`],
-  ["GET", `${OFFLINE_URL}/chat/completions`],
-  ["POST", "http://localhost:11434/v1/chat/completions"],
-])("%s %s isn't supported offline", async (method, url) => {
-  const response = await offlineFetch(url, { method });
-  const { error } = await response.json();
-  expect(response.status).toBe(400);
-  expect(error.message).toBe(`'${method} ${url}' isn't supported offline.`);
+  ["Hi", ""],
+  [null, ""],
+  [{ role: "usr", content: "{}" }, ""],
+  [user(null), ""],
+  [{ ...user("Hi"), name: "Ada" }, ""],
+  [{}, " Is an `await` missing?"],
+  [user({}), " Is an `await` missing?"],
+])("%j can't be a message.%s", async (message, question) => {
+  const expected =
+    "an object with a role (system, developer, user, assistant), a string as its content, and nothing else";
+  const got = JSON.stringify(message);
+  const call = askOffline({ messages: [user("Hi"), message] });
+  await expect(call).rejects.toMatchObject({
+    message: `400 'messages[1]' must be ${expected}, but got ${got}.${question}`,
+  });
+});
+
+test("an empty object in place of the list may be a promise", async () => {
+  const message = "a list of messages, but got {}. Is an `await` missing?";
+  await expect(askOffline({ messages: {} })).rejects.toThrow(message);
+});
+
+test("an unknown parameter is an error", async () => {
+  const call = askOffline({ messages: [user("Hi")], temprature: 0.7 });
+  await expect(call).rejects.toThrow(
+    "400 'temprature' isn't supported offline. Check the spelling, or use a real model for this edit.",
+  );
+});
+
+test("another endpoint is an error", async () => {
+  const call = client.responses.create({ model: "offline", input: "Hi" });
+  const message = "400 Offline mode supports only chat completions.";
+  await expect(call).rejects.toThrow(message);
 });

@@ -9,13 +9,11 @@ import {
   apiError,
   completion,
   copyProject,
-  countTokyos,
   editLesson,
   expectFatal,
   expectSuccess,
   hasTerminal,
   LESSON,
-  postOffline,
   readProjectFile,
   runLesson,
   startServer,
@@ -208,17 +206,6 @@ test("README.md has no other experiments", () => {
   const headings = part.split(/^## /m)[0]?.match(/(?<=^####? ).*/gm);
   const known = experiments.map(({ heading }) => heading);
   expect(headings?.sort()).toEqual([...known, "More experiments"].sort());
-});
-
-test("the numbers of cities are about those of many replies", async () => {
-  const answer = sectionOf("Change the temperature");
-  const [, warm, hot] =
-    /0\.7, about (\d+) do, and at 2, about (\d+)/.exec(answer) ?? [];
-  // A difference of 1.5 in 20 is more than four standard deviations.
-  expect(Math.abs((await countTokyos(0.7)) / 50 - Number(warm))).toBeLessThan(
-    1.5,
-  );
-  expect(Math.abs((await countTokyos(2)) / 50 - Number(hot))).toBeLessThan(1.5);
 });
 
 test("the sums of tokens are those of a run", async () => {
@@ -430,17 +417,6 @@ test.runIf(spawnSync("jq", ["--version"]).status === 0)(
     );
   },
 );
-
-test("offline mode knows the questions that README.md lists", async () => {
-  const questions = sectionOf("Offline mode").match(/(?<=^- ).*/gm) ?? [];
-  expect(questions.length).toBeGreaterThan(4);
-  for (const content of questions) {
-    const messages = [{ role: "user", content }];
-    const text = await (await postOffline({ messages })).text();
-    expect(text).toContain("chat.completion");
-    expect(text).not.toContain("no canned reply");
-  }
-});
 
 test("a syntax error says what README.md quotes, and names its line", async () => {
   const folder = copyProject(["TEMPERATURE = 0.7", "TEMPERATURE = 0,7"]);

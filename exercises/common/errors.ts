@@ -112,9 +112,6 @@ function describeAPIError(error: APIError): Description {
 
 /** Returns a hint that is true for every error with this status or code. */
 function findHint(status: number | undefined, code: unknown): string {
-  if (code === "offline") {
-    return "Check the spelling. If it is correct, use a real model for this edit (see README.md).";
-  }
   if (code === "insufficient_quota" || status === 402) {
     return "Add credit to your account, or raise its spending limit.";
   }

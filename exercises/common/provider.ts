@@ -2,11 +2,12 @@ import type { ClientOptions, OpenAI } from "openai";
 import { ExerciseError } from "./errors.ts";
 import { onlineFetch } from "./fetch.ts";
 import { hideKey, logger } from "./logger.ts";
-import { OFFLINE_MODEL, OFFLINE_URL, offlineFetch } from "./offline.ts";
+import { offlineFetch } from "./offline.ts";
 import { loadSettings, type Settings } from "./settings.ts";
 
 type ChatRequest = OpenAI.ChatCompletionCreateParamsNonStreaming;
 
+const OFFLINE_URL = "http://offline";
 const OPENAI_URL = "https://api.openai.com/v1";
 // OpenAI's deprecations page names gpt-6-luna as the successor of gpt-4o,
 // gpt-4o-mini, gpt-4.1, and gpt-4.1-mini, which shut down on January 14, 2027.
@@ -79,10 +80,10 @@ function chooseServer(settings: Settings) {
     ? "in your shell or in .env"
     : "in your shell, and there is no .env";
   logger.warn(
-    { model: OFFLINE_MODEL },
+    { model: "offline" },
     `Offline, with canned replies: neither OPENAI_API_KEY nor OPENAI_BASE_URL is set ${where}`,
   );
-  return { baseURL: OFFLINE_URL, model: OFFLINE_MODEL };
+  return { baseURL: OFFLINE_URL, model: "offline" };
 }
 
 /** Returns a copy of the request, with the parameters that OpenAI requires. */
