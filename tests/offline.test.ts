@@ -14,10 +14,24 @@ const JAPAN = "What's the best time of year to visit Japan?";
 const user = (content: unknown) => ({ role: "user", content });
 const assistant = (content: string) => ({ role: "assistant", content });
 
+const nameQuestion = user("what is my name");
+
 test.each<[messages: object[], reply: RegExp]>([
   [[user("What should I pack?")], /^Pack comfortable/],
+  [
+    [user("my name is ada."), user("I'm hungry"), nameQuestion],
+    /^Your name is ada\.$/,
+  ],
+  [
+    [user("My name is Bo"), user("Hi, I'm Ada."), nameQuestion],
+    /^Your name is Ada\.$/,
+  ],
+  [
+    [assistant("I'm Ada."), nameQuestion],
+    /^I can't tell: .* "I'm \.\.\." with/,
+  ],
   [[user("Hm?")], /no canned reply.* call: 1\.$/],
-  [[user("One?"), user("Hm?")], /call: 2\. Your first message: "One\?"$/],
+  [[user("One?"), user("Hm?")], /call: 2\. Your first message was: "One\?"$/],
   [[user("One?"), assistant("A.")], /^I see no question/],
   [[{ role: "developer", content: "Hm." }], /^Offline, .* "Hm\."\nI see/],
 ])("the reply to %j matches %s", async (messages, reply) => {
@@ -26,6 +40,16 @@ test.each<[messages: object[], reply: RegExp]>([
     role: "assistant",
     content: expect.stringMatching(reply),
   });
+});
+
+test("the reply to anything else names questions that are known", async () => {
+  const { choices } = await askOffline({ messages: [user("Hm?")] });
+  const questions = choices[0]?.message.content?.match(/(?<=")[^"]+\?(?=")/g);
+  expect(questions).toHaveLength(7);
+  for (const content of questions ?? []) {
+    const { choices } = await askOffline({ messages: [user(content)] });
+    expect(choices[0]?.message.content).not.toContain("no canned reply");
+  }
 });
 
 // The share of the likeliest city, give or take five standard deviations.

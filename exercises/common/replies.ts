@@ -8,23 +8,15 @@ export interface Message {
 const ORIGINAL_PROMPT =
   "You are a knowledgeable and enthusiastic travel assistant. Help users plan trips with practical advice.";
 
-/** Replies to questions, which are in the form that `simplify` returns. */
-const CANNED_REPLIES = new Map([
-  [
-    "what s the best time of year to visit japan",
-    "Spring (March-May) is ideal for cherry blossoms. Autumn (September-November) offers beautiful foliage and mild weather. Both seasons have comfortable temperatures and fewer typhoons than summer.",
-  ],
-  [
-    "can you suggest a 3 day itinerary for tokyo",
-    "Day 1: Explore Shibuya crossing and Harajuku street fashion. Day 2: Visit Senso-ji temple in Asakusa, then Akihabara for electronics. Day 3: Day trip to Kamakura for the Great Buddha and coastal views.",
-  ],
-  [
-    "what should i pack",
-    "Pack comfortable walking shoes, layers for cool evenings, and a small umbrella.",
-  ],
-]);
+const SEASONS =
+  "Spring (March-May) is ideal for cherry blossoms. Autumn (September-November) offers beautiful foliage and mild weather. Both seasons have comfortable temperatures and fewer typhoons than summer.";
+const ITINERARY =
+  "Day 1: Explore Shibuya crossing and Harajuku street fashion. Day 2: Visit Senso-ji temple in Asakusa, then Akihabara for electronics. Day 3: Day trip to Kamakura for the Great Buddha and coastal views.";
+const PACKING =
+  "Pack comfortable walking shoes, layers for cool evenings, and a small umbrella.";
 
-const CITIES = ["Tokyo", "Kyoto", "Osaka", "Sapporo"] as const;
+// From the most to the least likely.
+const CITIES = ["Tokyo", "Kyoto", "Osaka", "Sapporo"];
 
 /**
  * Plays the model: returns a reply to the messages. The temperature, from 0 to
@@ -47,57 +39,69 @@ export function replyTo(messages: Message[], temperature: number): string {
 function answer(messages: Message[], temperature: number): string {
   const last = messages.at(-1);
   if (last?.role !== "user") {
-    return "I see no question to answer: the list ends with a message that isn't from the user.";
+    return "I see no question: the last message of this call isn't from the user.";
   }
+  const question = last.content;
   const earlier = messages.slice(0, -1);
-  const firstFromUser = earlier.find(({ role }) => role === "user");
-  const previous = earlier.at(-1);
+  const first = earlier.find(({ role }) => role === "user");
 
-  const question = simplify(last.content);
-  const canned = CANNED_REPLIES.get(question);
-  if (canned) return canned;
-  if (question === "which city should i visit first") {
+  if (/best time .* japan/i.test(question)) return SEASONS;
+  if (/itinerary .* tokyo/i.test(question)) return ITINERARY;
+  if (/what should i pack/i.test(question)) return PACKING;
+  if (/which city should i visit/i.test(question)) {
     return `I would start with ${drawCity(temperature)}.`;
   }
-  if (question.includes("first question")) {
-    if (firstFromUser) {
-      return `Your first question was: "${firstFromUser.content}"`;
-    }
+  if (/first question/i.test(question)) {
+    if (first) return `Your first question was: "${first.content}"`;
     return "I can't tell: this call contains no earlier message from you.";
   }
-  if (question === "why do you say that") {
+  if (/why do you say that/i.test(question)) {
+    const previous = earlier.at(-1);
     if (previous?.role === "assistant") {
       return `I said: "${previous.content}" Offline, I can't say why.`;
     }
     return "I can't tell: this call doesn't contain what I said last.";
   }
-  const noReply = `I have no canned reply to that. README.md lists the questions that I know. Messages in this call: ${messages.length}.`;
-  if (!firstFromUser) return noReply;
-  return `${noReply} Your first message: "${firstFromUser.content}"`;
+  if (/what.* my name/i.test(question)) {
+    const name = findName(earlier);
+    if (name) return `Your name is ${name}.`;
+    return `I can't tell: this call contains no earlier "My name is ..." or "I'm ..." with a capitalized name from you.`;
+  }
+
+  const sentences = [
+    `I have no canned reply to that. I know these questions: "What's the best time of year to visit Japan?", "Can you suggest a 3-day itinerary for Tokyo?", "What should I pack?", "Which city should I visit first?", "What was my first question?", "Why do you say that?", and "What's my name?"`,
+    `Messages in this call: ${messages.length}.`,
+  ];
+  if (first) sentences.push(`Your first message was: "${first.content}"`);
+  return sentences.join(" ");
 }
 
-/** Removes what doesn't matter in a question: case, spacing, and punctuation. */
-function simplify(text: string): string {
-  const words = text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
-  return words.join(" ");
+/** Returns the name that the user gave last. */
+function findName(messages: Message[]): string | undefined {
+  let name: string | undefined;
+  for (const { role, content } of messages) {
+    if (role !== "user") continue;
+    // "I'm Ada", but not "I'm hungry".
+    const match =
+      /my name is ([\p{L}\p{M}]+)/iu.exec(content) ??
+      /I'm (\p{Lu}[\p{L}\p{M}]*)/u.exec(content);
+    if (match) name = match[1];
+  }
+  return name;
 }
 
 /** Draws a city as a model draws a token: by a softmax with a temperature. */
-function drawCity(temperature: number): string {
-  const [likeliest] = CITIES;
-  // The softmax would divide by zero. Its limit is the likeliest city.
-  if (temperature === 0) return likeliest;
+function drawCity(temperature: number): string | undefined {
+  // How likely a city is, compared to the one before it. At 0, it is 0.
+  const ratio = Math.exp(-1 / temperature);
+  const weights = CITIES.map((_, rank) => ratio ** rank);
+  const total = weights.reduce((sum, weight) => sum + weight);
 
-  const options = CITIES.map((city, rank) => {
-    return { city, weight: Math.exp(-rank / temperature) };
-  });
-  const total = options.reduce((sum, { weight }) => sum + weight, 0);
   let point = Math.random() * total;
-  let drawn: string = likeliest;
-  for (const { city, weight } of options) {
-    drawn = city;
+  for (const [rank, weight] of weights.entries()) {
+    if (point < weight) return CITIES[rank];
     point -= weight;
-    if (point < 0) break;
   }
-  return drawn;
+  // Only a rounding error gets here.
+  return CITIES[0];
 }
