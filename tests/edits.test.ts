@@ -92,11 +92,6 @@ describe.concurrent("a mistake in an edit is named:", () => {
       "TypeError: Assignment to constant variable.",
     ],
     [
-      "a missing await before create",
-      ["await client.chat", "client.chat"],
-      "TypeError: Cannot read properties of undefined (reading '0')",
-    ],
-    [
       "an object for the list",
       [
         CALL_2,
@@ -128,14 +123,5 @@ describe.concurrent("a mistake in an edit is named:", () => {
     expect(msg.slice(0, message.length)).toBe(message);
     expect(msg).toMatch(/ \(01_chat_completion\.ts:\d+\)$/);
     expect(hint).toMatch(/^Look at that line/);
-  });
-
-  test("a stream that is read as a reply", async () => {
-    const headers = { "content-type": "text/event-stream" };
-    const { env } = await startServer({ headers, body: "" });
-    const folder = copyProject(["    model,", "    stream: true, model,"]);
-    const { msg, hint } = expectFatal(await runLesson({ folder, env }));
-    expect(msg).toMatch(/^TypeError: .* \(01_chat_completion\.ts:\d+\)$/);
-    expect(hint).toContain("`for await`");
   });
 });

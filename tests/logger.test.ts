@@ -63,9 +63,8 @@ describe.concurrent("a run that fails", () => {
 
   test("says that a reply has no text", async () => {
     const { env } = await startServer({ body: completion("") });
-    const { msg, hint } = expectFatal(await runLesson({ env }));
-    expect(msg).toMatch(/^There is no text where the script looked/);
-    expect(hint).toBeUndefined();
+    const { msg } = expectFatal(await runLesson({ env }));
+    expect(msg).toMatch(/^Error: The response has no text\..*\.ts:\d+\)$/);
   });
 
   test("says that no server is listening, and tries once", async () => {

@@ -2,7 +2,13 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import OpenAI from "openai";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { completion, copyProject, importCopy, setShell } from "./helpers.ts";
+import {
+  completion,
+  copyProject,
+  importCopy,
+  setShell,
+  startServer,
+} from "./helpers.ts";
 
 const OPENAI_URL = "https://api.openai.com/v1";
 
@@ -14,6 +20,7 @@ const { loadProvider }: typeof import("../exercises/common/provider.ts") =
 
 let log = "";
 beforeEach(() => {
+  vi.useRealTimers();
   rmSync(envFile, { force: true });
   log = "";
   vi.spyOn(process.stdout, "write").mockImplementation((text) => {
@@ -168,4 +175,46 @@ test("a later push changes neither the log nor what is sent", async () => {
   await new OpenAI(options).chat.completions.create(request);
   expect(JSON.stringify(request)).toBe(json);
   expect(bodies).toEqual([json]);
+});
+
+/** Makes one call with the options of a provider. */
+function call(baseURL: string) {
+  setShell({ OPENAI_BASE_URL: baseURL, OPENAI_MODEL: "m" });
+  const { options } = loadProvider();
+  const { chat } = new OpenAI(options);
+  return chat.completions.create({ model: "m", messages: [] });
+}
+
+test.each<
+  [status: number, headers: Record<string, string>, body: unknown, says: string]
+>([
+  [404, {}, { error: { message: "No." } }, "404 No."],
+  [404, {}, { detail: "Not Found" }, '404 {"detail":"Not Found"}'],
+  [502, {}, "<p>Bad</p>", "502 <p>Bad</p>"],
+  [307, { location: "/v1" }, "", "Connection error"],
+])("%i %j %j is one call: %s", async (status, headers, body, says) => {
+  const { calls, baseURL } = await startServer({ status, headers, body });
+  await expect(call(baseURL)).rejects.toThrow(says);
+  expect(calls).toHaveLength(1);
+});
+
+test("a long wait is logged until the body is complete", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  const { readable, writable } = new TransformStream();
+  vi.stubGlobal("fetch", async () => new Response(readable));
+  const response = call("http://localhost/v1");
+  await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
+  log = "";
+  vi.advanceTimersByTime(10_000);
+  expect(log.match(/Still waiting for the server/g)).toHaveLength(1);
+
+  await writable.close();
+  await response;
+  await vi.waitFor(() => expect(vi.getTimerCount()).toBe(0));
+});
+
+test("a failed connection ends the wait", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  await expect(call("http://127.0.0.1:2")).rejects.toThrow("Connection error");
+  expect(vi.getTimerCount()).toBe(0);
 });

@@ -6,7 +6,6 @@
 //          the script again.
 
 import OpenAI from "openai";
-import { noTextError } from "../common/errors.ts";
 import { logger } from "../common/logger.ts";
 import { loadProvider } from "../common/provider.ts";
 
@@ -20,8 +19,8 @@ const QUESTION = "What's the best time of year to visit Japan?";
 // What the user asks next.
 const FOLLOW_UP = "Can you suggest a 3-day itinerary for Tokyo?";
 
-// How random the replies are. OpenAI's range is 0 to 2. Offline, the
-// temperature affects only one experiment in README.md.
+// How random the replies are. OpenAI's range is 0 to 2. Offline, it matters
+// only in the experiment "Change the temperature".
 const TEMPERATURE = 0.7;
 
 // The maximum number of tokens in a reply (1 or more). A token is a short piece
@@ -60,10 +59,8 @@ async function complete(
   part: string,
   list: OpenAI.ChatCompletionMessageParam[],
 ): Promise<string> {
-  // For OpenAI and Azure OpenAI, `adapt` renames `max_tokens` to
-  // `max_completion_tokens`. For the default model, it also turns reasoning
-  // off, because that model rejects a temperature while it reasons. The log
-  // shows what is sent.
+  // For OpenAI and Azure OpenAI, `adapt` renames `max_tokens`. The log shows
+  // what is sent.
   const request = adapt({
     model,
     messages: list,
@@ -78,13 +75,16 @@ async function complete(
   logger.info({ part, response }, "received the reply");
 
   // `choices` is a list because a request can ask for several replies.
-  const content = response.choices[0]?.message?.content;
-  if (!content) throw noTextError(response);
+  const choice = response.choices?.[0];
 
-  // Why the model stopped: "stop" if it finished, "length" if it hit the limit.
-  const finish_reason = response.choices[0]?.finish_reason;
-  if (finish_reason === "length") {
-    logger.warn({ part, finish_reason }, "the reply was cut off at MAX_TOKENS");
+  // Why the model stopped: "stop" if it finished, "length" if it hit a limit.
+  if (choice?.finish_reason === "length") {
+    logger.warn(
+      { part },
+      "the reply was cut off: MAX_TOKENS is reached, or the context window is full",
+    );
   }
-  return content;
+  const text = choice?.message?.content;
+  if (!text) throw new Error("The response has no text. See it in the log.");
+  return text;
 }

@@ -1,10 +1,5 @@
 import { inspect } from "node:util";
-import {
-  APIConnectionError,
-  APIError,
-  APIUserAbortError,
-  type OpenAI,
-} from "openai";
+import { APIConnectionError, APIError, APIUserAbortError } from "openai";
 
 /** An error of the exercise itself. Its message says what to do. */
 export class ExerciseError extends Error {}
@@ -14,34 +9,6 @@ interface Description {
   message: string;
   hint?: string;
   err: Record<string, unknown>;
-}
-
-/** Whether a value has properties that can be read. Arrays count, too. */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
-}
-
-/** Creates the error for a response whose first choice has no text. */
-export function noTextError(response: OpenAI.ChatCompletion): ExerciseError {
-  const [choice] = response.choices;
-  if (!choice) {
-    return new ExerciseError("The response has no choices. Use another model.");
-  }
-  const refusal = choice.message?.refusal;
-  if (refusal) {
-    return new ExerciseError(
-      `The model refused to reply ("${refusal}"). Rephrase the messages or use another model.`,
-    );
-  }
-  const { finish_reason } = choice;
-  const reason = finish_reason ? ` (finish_reason ${finish_reason})` : "";
-  const advice =
-    finish_reason === "length"
-      ? "Raise MAX_TOKENS. Reasoning counts toward it, too."
-      : "See the response in the log. If it has no text, rephrase the messages or use another model.";
-  return new ExerciseError(
-    `There is no text where the script looked${reason}. ${advice}`,
-  );
 }
 
 /** Describes anything that was thrown. */
@@ -121,7 +88,7 @@ function findHint(status: number | undefined, code: unknown): string {
   if (status === 403) {
     return "The server doesn't allow this request with your key, for this model, or from your country or network. See its message.";
   }
-  if (code === "unexpected_response" || status === 404 || status === 405) {
+  if (status === 404 || status === 405) {
     return "Check OPENAI_MODEL and OPENAI_BASE_URL (which usually ends in /v1). If the message names another cause, do what it says.";
   }
   const isServerError = status !== undefined && status >= 500;

@@ -1,6 +1,5 @@
 import type { ClientOptions, OpenAI } from "openai";
 import { ExerciseError } from "./errors.ts";
-import { onlineFetch } from "./fetch.ts";
 import { hideKey, logger } from "./logger.ts";
 import { offlineFetch } from "./offline.ts";
 import { loadSettings, type Settings } from "./settings.ts";
@@ -48,9 +47,9 @@ export function loadProvider() {
     apiKey: apiKey ?? "none",
     defaultHeaders: apiKey ? {} : { Authorization: null },
     fetch: baseURL === OFFLINE_URL ? offlineFetch : onlineFetch,
-    // One call is one request: the log shows all that is sent, and a failure
-    // says at once what happened.
+    // One call is one request, to the server that the log names.
     maxRetries: 0,
+    fetchOptions: { redirect: "error" },
     // The SDK's info messages repeat its debug messages without their details.
     logger: { error: debug, warn: debug, info: () => {}, debug },
     logLevel: "debug",
@@ -116,4 +115,33 @@ function isOpenAI(baseURL: string): boolean {
   return OPENAI_HOSTS.some(
     (host) => hostname === host || hostname.endsWith(`.${host}`),
   );
+}
+
+/** A `fetch` that logs a long wait and keeps the words of a failed response. */
+const onlineFetch: typeof fetch = async (url, init) => {
+  const timer = setInterval(() => {
+    logger.info("Still waiting for the server");
+  }, 10_000);
+  const stop = () => clearInterval(timer);
+
+  const pending = fetch(url, init);
+  // The wait includes the body. A clone leaves the response to the SDK.
+  const text = pending.then((response) => response.clone().text());
+  text.then(stop, stop);
+  const response = await pending;
+  return response.ok ? response : keepWords(response, await text);
+};
+
+/** The SDK drops JSON that has no `error`. Makes its text the message of one. */
+function keepWords(response: Response, text: string): Response {
+  let error: unknown;
+  try {
+    error = JSON.parse(text)?.error;
+  } catch {
+    // The SDK keeps a text that isn't JSON.
+    return response;
+  }
+  if (error) return response;
+  const { status } = response;
+  return Response.json({ error: { message: text } }, { status });
 }
