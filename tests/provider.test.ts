@@ -1,22 +1,17 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import OpenAI from "openai";
-import { beforeEach, describe, expect, test, vi } from "vitest";
-import {
-  completion,
-  copyProject,
-  importCopy,
-  setShell,
-  startServer,
-} from "./helpers.ts";
-
-const OPENAI_URL = "https://api.openai.com/v1";
+import { beforeEach, expect, test, vi } from "vitest";
+import { copyProject, startServer } from "./helpers.ts";
 
 // The copy reads the .env of its own folder.
 const folder = copyProject();
 const envFile = join(folder, ".env");
 const { loadProvider }: typeof import("../exercises/common/provider.ts") =
-  await importCopy(folder, "provider.ts");
+  await import(join(folder, "exercises/common/provider.ts"));
+
+const OPENAI = "https://api.openai.com/v1";
+const LOCAL = "http://localhost:11434/v1";
 
 let log = "";
 beforeEach(() => {
@@ -29,165 +24,135 @@ beforeEach(() => {
   });
 });
 
-describe("the first line says which server is used, and why", () => {
-  test("offline, without a .env", () => {
-    setShell({ OPENAI_MODEL: "gpt-6-luna" });
-    const { model, options } = loadProvider();
-    expect(model).toBe("offline");
-    expect(options.baseURL).toBe("http://offline");
-    const msg =
-      "Offline, with canned replies: neither OPENAI_API_KEY nor OPENAI_BASE_URL is set in your shell, and there is no .env";
-    expect(JSON.parse(log)).toMatchObject({ model: "offline", msg });
-  });
+type Variables = Record<string, string>;
 
-  test("offline, with a .env", () => {
-    writeFileSync(envFile, "OPENAI_API_KEY=");
-    expect(loadProvider().model).toBe("offline");
-    const msg =
-      "Offline, with canned replies: neither OPENAI_API_KEY nor OPENAI_BASE_URL is set in your shell or in .env";
-    expect(JSON.parse(log)).toMatchObject({ model: "offline", msg });
-  });
-
-  test("a key for OpenAI in the shell", () => {
-    setShell({ OPENAI_API_KEY: "sk-1" });
-    const { options } = loadProvider();
-    expect(options).toMatchObject({ apiKey: "sk-1", defaultHeaders: {} });
-    expect(JSON.parse(log)).toMatchObject({
-      baseURL: OPENAI_URL,
-      model: "gpt-6-luna",
-      msg: "Using OPENAI_API_KEY from your shell",
-    });
-  });
-
-  test("a model of OpenAI", () => {
-    setShell({ OPENAI_API_KEY: "sk-1", OPENAI_MODEL: "gpt-4o" });
-    expect(loadProvider().model).toBe("gpt-4o");
-  });
-
-  test("a server without a key, in .env", () => {
-    const baseURL = "http://localhost:11434/v1";
-    const settings = `OPENAI_BASE_URL=${baseURL}\nOPENAI_MODEL=llama3.2`;
-    writeFileSync(envFile, settings);
-    setShell({ OPENAI_API_KEY: "sk-for-openai" });
-    const { options } = loadProvider();
-    const defaultHeaders = { Authorization: null };
-    expect(options).toMatchObject({ apiKey: "none", defaultHeaders });
-    expect(JSON.parse(log)).toMatchObject({
-      baseURL,
-      model: "llama3.2",
-      msg: "Using OPENAI_BASE_URL from .env",
-    });
-  });
-});
-
-test("a base URL requires a model", () => {
-  setShell({ OPENAI_BASE_URL: "http://localhost/v1" });
-  expect(loadProvider).toThrow(/^OPENAI_MODEL is not set/);
-});
-
-const SDK_VARIABLES = {
-  OPENAI_ADMIN_KEY: "sk-admin",
-  OPENAI_CUSTOM_HEADERS: "A: b",
-  OPENAI_ORG_ID: "org",
-  OPENAI_PROJECT_ID: "project",
-};
-
-test("the SDK's variables go to the server that the shell sets", () => {
-  setShell({ OPENAI_API_KEY: "sk-1", ...SDK_VARIABLES });
-  loadProvider();
-  expect(process.env).toMatchObject(SDK_VARIABLES);
-});
-
-test("the SDK's variables don't go to a server that .env sets", () => {
-  setShell(SDK_VARIABLES);
-  writeFileSync(envFile, "OPENAI_API_KEY=sk-1");
-  loadProvider();
-  for (const name of Object.keys(SDK_VARIABLES)) {
-    expect(process.env).not.toHaveProperty(name);
+/** Loads the provider with these settings. Restores the shell afterwards. */
+function load(shell: Variables, file?: Variables) {
+  const before = { ...process.env };
+  Object.assign(process.env, shell);
+  if (file) {
+    const lines = Object.entries(file).map((entry) => entry.join("="));
+    writeFileSync(envFile, lines.join("\n"));
   }
+  try {
+    return { ...loadProvider(), env: process.env };
+  } finally {
+    process.env = before;
+  }
+}
+
+const key = { OPENAI_API_KEY: "k" };
+const noKey = { OPENAI_API_KEY: " " };
+const fileKey = { OPENAI_API_KEY: "file-k" };
+const model = { OPENAI_MODEL: "m" };
+const fileModel = { OPENAI_MODEL: "file-m" };
+const server = { OPENAI_BASE_URL: LOCAL, ...model };
+const SHELL = "your shell";
+
+type Expected = [url: string, key: string, model: string, place: string];
+
+test.each<[shell: Variables, file: Variables, ...Expected]>([
+  [key, {}, OPENAI, "k", "gpt-6-luna", SHELL],
+  [{ ...key, ...model }, fileModel, OPENAI, "k", "m", SHELL],
+  [{ ...key, OPENAI_MODEL: " " }, fileModel, OPENAI, "k", "file-m", SHELL],
+  [{ ...server, OPENAI_API_KEY: " k " }, noKey, LOCAL, "k", "m", SHELL],
+  [{ ...key, OPENAI_MODEL: "x" }, server, LOCAL, "none", "m", ".env"],
+  [server, fileKey, OPENAI, "file-k", "gpt-6-luna", ".env"],
+])("the shell sets %j and .env %j: %s, %s, %s, in %s", (...row) => {
+  const [shell, file, baseURL, apiKey, model, place] = row;
+  const provider = load(shell, file);
+  expect(provider.options).toMatchObject({ baseURL, apiKey });
+  expect(provider.model).toBe(model);
+  const msg = `Using the settings in ${place}`;
+  expect(JSON.parse(log)).toMatchObject({ level: 30, baseURL, model, msg });
 });
 
-const MESSAGES = [{ role: "user" as const, content: "Hi" }];
-const LIMIT = { temperature: 0, max_tokens: 5 };
-const RENAMED = { temperature: 0, max_completion_tokens: 5 };
-const ADAPTED = { ...RENAMED, reasoning_effort: "none" };
-const AZURE = "https://res.openai.azure.com/openai/v1/";
-const FOUNDRY = "https://res.services.ai.azure.com/openai/v1/";
-const COGNITIVE = "https://res.cognitiveservices.azure.com/openai/v1/";
-
-test.each<[baseURL: string, model: string, given: object, sent: object]>([
-  [OPENAI_URL, "gpt-6-luna", LIMIT, ADAPTED],
-  [OPENAI_URL, "gpt-6-luna", { max_tokens: 5 }, { max_completion_tokens: 5 }],
-  [
-    OPENAI_URL,
-    "gpt-6-luna",
-    { temperature: 1 },
-    { temperature: 1, reasoning_effort: "none" },
-  ],
-  [
-    OPENAI_URL,
-    "gpt-6-luna",
-    { ...LIMIT, reasoning_effort: "low" },
-    { ...RENAMED, reasoning_effort: "low" },
-  ],
-  [
-    OPENAI_URL,
-    "gpt-6-luna",
-    { ...LIMIT, reasoning_effort: null },
-    { ...RENAMED, reasoning_effort: null },
-  ],
-  [
-    OPENAI_URL,
-    "gpt-6-luna",
-    { max_tokens: 5, max_completion_tokens: 6 },
-    { max_tokens: 5, max_completion_tokens: 6 },
-  ],
-  [OPENAI_URL, "gpt-4o-mini", LIMIT, RENAMED],
-  ["https://openai.com/v1", "gpt-6-luna", LIMIT, ADAPTED],
-  ["https://eu.api.openai.com/v1", "gpt-6-luna", LIMIT, ADAPTED],
-  [AZURE, "gpt-6-luna", LIMIT, ADAPTED],
-  [AZURE, "my-deployment", LIMIT, RENAMED],
-  [FOUNDRY, "gpt-6-luna", LIMIT, ADAPTED],
-  [COGNITIVE, "gpt-6-luna", LIMIT, ADAPTED],
-  ["https://openai.com.example/v1", "gpt-6-luna", LIMIT, LIMIT],
-  ["https://myopenai.com/v1", "gpt-6-luna", LIMIT, LIMIT],
-  ["http://localhost:1/v1", "gpt-6-luna", LIMIT, LIMIT],
-])("%s, %s: %j is sent as %j", (baseURL, model, given, sent) => {
-  setShell({ OPENAI_BASE_URL: baseURL, OPENAI_MODEL: model });
-  const { adapt } = loadProvider();
-  const original = { model, messages: MESSAGES, ...given };
-  expect(adapt(original)).toEqual({ model, messages: MESSAGES, ...sent });
-  expect(original).toEqual({ model, messages: MESSAGES, ...given });
+test.each<[shell: Variables, file: Variables | undefined, where: string]>([
+  [model, undefined, "in your shell, and there is no .env"],
+  [noKey, noKey, "in your shell or in .env"],
+])("the shell sets %j and .env %j: offline", async (shell, file, where) => {
+  const { model, options } = load(shell, file);
+  const { level, msg } = JSON.parse(log);
+  expect(level).toBe(30);
+  expect(msg).toMatch(/^Offline, .* OPENAI_BASE_URL is set /);
+  expect(msg).toContain(where);
+  const { chat } = new OpenAI(options);
+  const call = chat.completions.create({ model, messages: [] });
+  await expect(call).resolves.toHaveProperty("choices");
 });
 
-test("a later push changes neither the log nor what is sent", async () => {
-  const bodies: unknown[] = [];
-  vi.stubGlobal("fetch", async (_url: string, init: RequestInit) => {
-    bodies.push(init.body);
-    return Response.json(completion("Yes."));
-  });
-  setShell({ OPENAI_API_KEY: "sk-1" });
-  const { model, options, adapt } = loadProvider();
-  const messages = [...MESSAGES];
-  const request = adapt({ model, messages, temperature: 1 });
-  const json = JSON.stringify(request);
-  messages.push({ role: "user", content: "Ho" });
-  await new OpenAI(options).chat.completions.create(request);
-  expect(JSON.stringify(request)).toBe(json);
-  expect(bodies).toEqual([json]);
+test("nothing of the shell's OPENAI_* is left for a server in .env", () => {
+  const { env } = load({ ...key, OPENAI_CUSTOM_HEADERS: "X: k" }, server);
+  const names = Object.keys(env).filter((name) => name.startsWith("OPENAI_"));
+  expect(names.sort()).toEqual(["OPENAI_BASE_URL", "OPENAI_MODEL"]);
+});
+
+test.each([
+  ["OPENAI_API_KEY", "sk 1"],
+  ["OPENAI_API_KEY", "'sk-1'"],
+  ["OPENAI_API_KEY", "sk\\1"],
+  ["OPENAI_API_KEY", "sk-ä"],
+  ["OPENAI_BASE_URL", "localhost:11434"],
+  ["OPENAI_BASE_URL", "https://a b/v1"],
+  ["OPENAI_BASE_URL", "https://a:b@c/v1"],
+  ["OPENAI_BASE_URL", "https://a.b/v1?c"],
+  ["OPENAI_BASE_URL", "https://a.b/v1#c"],
+])("%s can't be %s", (name, value) => {
+  const message = new RegExp(`^${name} (contains|must be) [^1ä]*$`);
+  expect(() => load({ ...model, [name]: value })).toThrow(message);
+});
+
+test("a base URL without a model and an unknown level are errors", () => {
+  const settings = { OPENAI_BASE_URL: LOCAL };
+  expect(() => load(settings)).toThrow("OPENAI_MODEL must be set");
+  expect(() => load({ LOG_LEVEL: "loud" })).toThrow("unknown level loud");
+});
+
+const FAKE = "https://a.openai.com.example/v1/.openai.com";
+const LIMIT = { max_tokens: 5 };
+const RENAMED = { max_completion_tokens: 5 };
+const COLD = { temperature: 0 };
+const LOW = { ...COLD, reasoning_effort: "low" };
+const MINI = { ...COLD, model: "gpt-4o-mini" };
+
+test.each<[baseURL: string, given: object, sent: object]>([
+  [OPENAI, LIMIT, RENAMED],
+  ["https://a.openai.azure.com/openai/v1", LIMIT, RENAMED],
+  ["https://a.cognitiveservices.azure.com/v1", LIMIT, RENAMED],
+  ["https://a.services.ai.azure.com/v1", LIMIT, RENAMED],
+  [OPENAI, COLD, { ...COLD, reasoning_effort: "none" }],
+  [OPENAI, LOW, LOW],
+  [OPENAI, MINI, MINI],
+  [
+    OPENAI,
+    { ...LIMIT, max_completion_tokens: 6 },
+    { max_completion_tokens: 6 },
+  ],
+  [FAKE, { ...LIMIT, ...COLD }, { ...LIMIT, ...COLD }],
+  // A missing `await` reaches the server.
+  [LOCAL, { messages: Promise.resolve() }, { messages: {} }],
+])("%s: %j is sent as %j", (baseURL, given, sent) => {
+  const { adapt } = load({ ...server, OPENAI_BASE_URL: baseURL });
+  const request = { model: "gpt-6-luna", messages: [] };
+  expect(adapt({ ...request, ...given })).toEqual({ ...request, ...sent });
+});
+
+test("a later push to the messages doesn't change a request", () => {
+  const { adapt } = load({});
+  const messages: OpenAI.ChatCompletionMessageParam[] = [];
+  const request = adapt({ model: "offline", messages });
+  messages.push({ role: "user", content: "Hi" });
+  expect(request.messages).toEqual([]);
 });
 
 /** Makes one call with the options of a provider. */
 function call(baseURL: string) {
-  setShell({ OPENAI_BASE_URL: baseURL, OPENAI_MODEL: "m" });
-  const { options } = loadProvider();
+  const { options } = load({ ...server, OPENAI_BASE_URL: baseURL });
   const { chat } = new OpenAI(options);
   return chat.completions.create({ model: "m", messages: [] });
 }
 
-test.each<
-  [status: number, headers: Record<string, string>, body: unknown, says: string]
->([
+test.each<[status: number, headers: Variables, body: unknown, says: string]>([
   [404, {}, { error: { message: "No." } }, "404 No."],
   [404, {}, { detail: "Not Found" }, '404 {"detail":"Not Found"}'],
   [502, {}, "<p>Bad</p>", "502 <p>Bad</p>"],
@@ -202,7 +167,7 @@ test("a long wait is logged until the body is complete", async () => {
   vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
   const { readable, writable } = new TransformStream();
   vi.stubGlobal("fetch", async () => new Response(readable));
-  const response = call("http://localhost/v1");
+  const response = call(LOCAL);
   await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
   log = "";
   vi.advanceTimersByTime(10_000);

@@ -7,25 +7,18 @@ import { createView } from "./view.ts";
 
 const { stdout, stderr } = process;
 const view = createView();
-let secretKey = "";
 let hasFailed = false;
 
-/**
- * Hides an API key in all that is logged from now on. A key shorter than 20
- * characters is treated as a dummy key and isn't hidden.
- */
-export function hideKey(key: string): void {
-  if (key.length >= 20) secretKey = key;
-}
-
-function redact(text: string): string {
-  if (secretKey === "") return text;
-  return text.replaceAll(secretKey, "[OPENAI_API_KEY]");
+function hideKey(text: string): string {
+  const key = process.env.OPENAI_API_KEY?.trim() ?? "";
+  // A shorter key is a dummy and may be an ordinary word, such as "ollama".
+  if (key.length < 20) return text;
+  return text.replaceAll(key, "[OPENAI_API_KEY]");
 }
 
 /** Puts text on one line of at most 300 characters, without the key. */
 export function toOneLine(text: string): string {
-  const line = redact(text).replace(/\s+/g, " ").trim();
+  const line = hideKey(text).replace(/\s+/g, " ").trim();
   return line.length > 300 ? `${line.slice(0, 299)}…` : line;
 }
 
@@ -40,7 +33,7 @@ export const logger = pino(
 );
 
 function streamWrite(line: string): string {
-  const redacted = redact(line);
+  const redacted = hideKey(line);
   if (!stdout.isTTY) return redacted;
   return view(JSON.parse(redacted), stdout.columns || 80);
 }

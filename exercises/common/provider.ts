@@ -1,120 +1,140 @@
+import { existsSync } from "node:fs";
+import { config, populate } from "dotenv";
 import type { ClientOptions, OpenAI } from "openai";
 import { ExerciseError } from "./errors.ts";
-import { hideKey, logger } from "./logger.ts";
+import { logger } from "./logger.ts";
 import { offlineFetch } from "./offline.ts";
-import { loadSettings, type Settings } from "./settings.ts";
 
 type ChatRequest = OpenAI.ChatCompletionCreateParamsNonStreaming;
 
-const OFFLINE_URL = "http://offline";
+const ENV_FILE = new URL("../../.env", import.meta.url);
 const OPENAI_URL = "https://api.openai.com/v1";
-// OpenAI's deprecations page names gpt-6-luna as the successor of gpt-4o,
-// gpt-4o-mini, gpt-4.1, and gpt-4.1-mini, which shut down on January 14, 2027.
+// OpenAI withdraws gpt-4o, gpt-4o-mini, gpt-4.1, and gpt-4.1-mini on January
+// 14, 2027, and names this model as the successor of all four.
 const DEFAULT_MODEL = "gpt-6-luna";
-
-/** The hosts of OpenAI and Azure OpenAI, which may have subdomains. */
-const OPENAI_HOSTS = [
-  "openai.com",
-  "openai.azure.com",
-  "cognitiveservices.azure.com",
-  "services.ai.azure.com",
+// The host names of OpenAI and Azure OpenAI end with one of these.
+const OPENAI_DOMAINS = [
+  ".openai.com",
+  ".openai.azure.com",
+  ".cognitiveservices.azure.com",
+  ".services.ai.azure.com",
 ];
 
 /**
- * Reads the settings. Returns the model, a client's options, and `adapt`, which
- * adapts a request to OpenAI. Throws an `ExerciseError` if a setting is invalid
- * or missing.
+ * Reads the settings and logs which server they name. Returns the model, the
+ * options of a client, and `adapt`, which adapts a request to OpenAI. Throws an
+ * `ExerciseError` if a setting is invalid or missing.
  */
 export function loadProvider() {
-  const settings = loadSettings();
-  const { apiKey } = settings;
-  if (apiKey) hideKey(apiKey);
-  const { baseURL, model } = chooseServer(settings);
+  const place = loadSettings();
+  logger.level = readSetting("LOG_LEVEL")?.toLowerCase() ?? "info";
+  const { key, url, model } = readServer();
+  const isOffline = !key && !url;
+  const baseURL = url ?? OPENAI_URL;
 
-  // A server that .env sets gets nothing of what the SDK reads from the shell.
-  if (settings.place === ".env") {
-    delete process.env.OPENAI_ADMIN_KEY;
-    delete process.env.OPENAI_CUSTOM_HEADERS;
-    delete process.env.OPENAI_ORG_ID;
-    delete process.env.OPENAI_PROJECT_ID;
+  if (isOffline) {
+    const where = existsSync(ENV_FILE)
+      ? "in your shell or in .env"
+      : "in your shell, and there is no .env";
+    logger.info(
+      `Offline, with canned replies: neither OPENAI_API_KEY nor OPENAI_BASE_URL is set ${where}`,
+    );
+  } else {
+    logger.info({ baseURL, model }, `Using the settings in ${place}`);
   }
-  const debug = (message: string, ...details: unknown[]) =>
-    logger.debug({ details }, message);
+
   const options: ClientOptions = {
     baseURL,
-    // The SDK requires a key, but some servers don't. Without a key, no header
-    // is sent.
-    apiKey: apiKey ?? "none",
-    defaultHeaders: apiKey ? {} : { Authorization: null },
-    fetch: baseURL === OFFLINE_URL ? offlineFetch : onlineFetch,
+    // The SDK requires a key, but local servers don't.
+    apiKey: key ?? "none",
+    fetch: isOffline ? offlineFetch : onlineFetch,
     // One call is one request, to the server that the log names.
     maxRetries: 0,
     fetchOptions: { redirect: "error" },
-    // The SDK's info messages repeat its debug messages without their details.
-    logger: { error: debug, warn: debug, info: () => {}, debug },
-    logLevel: "debug",
   };
-  const adapt = (request: ChatRequest) => adaptTo(baseURL, request);
-  return { model, options, adapt };
+  const { hostname } = new URL(baseURL);
+  const isOpenAI = OPENAI_DOMAINS.some((domain) => hostname.endsWith(domain));
+  const adapt = isOpenAI && !isOffline ? adaptToOpenAI : copy;
+  return { model: isOffline ? "offline" : model, options, adapt };
 }
 
-/** Chooses the base URL and the model, and logs them. */
-function chooseServer(settings: Settings) {
-  const { apiKey, baseURL, model, place } = settings;
-  if (baseURL) {
-    if (!model) {
-      throw new ExerciseError(
-        "OPENAI_MODEL is not set, but OPENAI_BASE_URL requires it. README.md says where your server lists its models.",
-      );
-    }
-    logger.info({ baseURL, model }, `Using OPENAI_BASE_URL from ${place}`);
-    return { baseURL, model };
-  }
-  if (apiKey) {
-    const server = { baseURL: OPENAI_URL, model: model ?? DEFAULT_MODEL };
-    logger.info(server, `Using OPENAI_API_KEY from ${place}`);
-    return server;
-  }
-  const where = settings.hasEnvFile
-    ? "in your shell or in .env"
-    : "in your shell, and there is no .env";
-  logger.warn(
-    { model: "offline" },
-    `Offline, with canned replies: neither OPENAI_API_KEY nor OPENAI_BASE_URL is set ${where}`,
+/** Loads `.env`, and says where the settings of the server are. */
+function loadSettings(): ".env" | "your shell" {
+  const { parsed: file = {} } = config({
+    path: ENV_FILE,
+    processEnv: {},
+    quiet: true,
+  });
+  const isInFile = Boolean(
+    file.OPENAI_API_KEY?.trim() || file.OPENAI_BASE_URL?.trim(),
   );
-  return { baseURL: OFFLINE_URL, model: "offline" };
+  for (const [name, value] of Object.entries(process.env)) {
+    if (!name.startsWith("OPENAI_")) continue;
+    // What the SDK reads, such as a key or OPENAI_CUSTOM_HEADERS, must not go
+    // from the shell to a server that .env names. An empty variable is unset,
+    // but dotenv would not replace it.
+    if (isInFile || !value?.trim()) delete process.env[name];
+  }
+  populate(process.env, file);
+  return isInFile ? ".env" : "your shell";
 }
 
-/** Returns a copy of the request, with the parameters that OpenAI requires. */
-function adaptTo(baseURL: string, original: ChatRequest): ChatRequest {
-  // What is logged and sent is JSON, so a copy as JSON loses nothing, and a
-  // later push to the list of messages can't change it.
-  const request: ChatRequest = JSON.parse(JSON.stringify(original));
-  if (!isOpenAI(baseURL)) return request;
+/** Returns a trimmed value. An empty setting is unset. */
+function readSetting(name: string): string | undefined {
+  return process.env[name]?.trim() || undefined;
+}
 
-  // All of OpenAI's chat models accept max_completion_tokens, and the newer
-  // ones reject max_tokens.
-  if ("max_tokens" in request && !("max_completion_tokens" in request)) {
-    request.max_completion_tokens = request.max_tokens;
+/** Reads the settings that choose a server, and checks them. */
+function readServer() {
+  const key = readSetting("OPENAI_API_KEY");
+  const url = readSetting("OPENAI_BASE_URL");
+  const model = readSetting("OPENAI_MODEL");
+  // `!` to `~` are the visible characters of ASCII.
+  if (key && (/[^!-~]/.test(key) || /["'`\\]/.test(key))) {
+    throw new ExerciseError(
+      "OPENAI_API_KEY contains a space, a quote, a backslash, or a non-ASCII character. Copy the key again.",
+    );
+  }
+  if (url && !isBaseURL(url)) {
+    throw new ExerciseError(
+      "OPENAI_BASE_URL must be a URL that starts with http:// or https:// and contains no @, ?, or #.",
+    );
+  }
+  if (url && !model) {
+    throw new ExerciseError(
+      "OPENAI_BASE_URL is set, so OPENAI_MODEL must be set, too.",
+    );
+  }
+  return { key, url, model: model ?? DEFAULT_MODEL };
+}
+
+function isBaseURL(text: string): boolean {
+  const isHTTP = /^https?:\/\//i.test(text);
+  // A user name ends with @, a query starts with ?, and a fragment with #.
+  return isHTTP && !/[@?#]/.test(text) && URL.canParse(text);
+}
+
+/**
+ * Copies a request, so that a later push to the messages changes neither the
+ * log nor what is sent. As JSON, because that is what is sent.
+ */
+function copy(request: ChatRequest): ChatRequest {
+  return JSON.parse(JSON.stringify(request));
+}
+
+/** Copies a request, and changes it as OpenAI's models require. */
+function adaptToOpenAI(original: ChatRequest): ChatRequest {
+  const request = copy(original);
+  // The newer models accept only the new name.
+  if (request.max_tokens !== undefined) {
+    request.max_completion_tokens ??= request.max_tokens;
     delete request.max_tokens;
   }
-  // The default model accepts a temperature only with reasoning off. Models
-  // that don't reason reject reasoning_effort.
-  if (
-    request.model === DEFAULT_MODEL &&
-    "temperature" in request &&
-    !("reasoning_effort" in request)
-  ) {
-    request.reasoning_effort = "none";
+  // The default model rejects a temperature while it reasons.
+  if (request.model === DEFAULT_MODEL && request.temperature !== undefined) {
+    request.reasoning_effort ??= "none";
   }
   return request;
-}
-
-function isOpenAI(baseURL: string): boolean {
-  const { hostname } = new URL(baseURL);
-  return OPENAI_HOSTS.some(
-    (host) => hostname === host || hostname.endsWith(`.${host}`),
-  );
 }
 
 /** A `fetch` that logs a long wait and keeps the words of a failed response. */
