@@ -6,11 +6,9 @@ import { parse } from "dotenv";
 import { describe, expect, test } from "vitest";
 import { createView } from "../exercises/common/view.ts";
 import {
-  apiError,
   completion,
   copyProject,
   editLesson,
-  expectFatal,
   expectSuccess,
   hasTerminal,
   LESSON,
@@ -374,32 +372,6 @@ test("the JSON is that of a run", async () => {
   const { requests, responses } = await unedited;
   expect(JSON.parse(request)).toEqual(requests[0]);
   expect(responses[0]).toMatchObject(JSON.parse(response));
-});
-
-test("the log has the lines and fields of the table", async () => {
-  const { env } = await startServer(
-    { body: completion("Yes.", { finish_reason: "length" }) },
-    { status: 400, body: apiError("No.") },
-  );
-  const run = await runLesson({ env });
-  expectFatal(run);
-  const [provider, request, response, cutOff, , fatal] = run.lines;
-  for (const [name, line] of [
-    ["which server", provider],
-    ["a request", request],
-    ["a response", response],
-    ["a reply is cut off", cutOff],
-    ["an error", fatal],
-  ] as const) {
-    const row = sectionOf("The log").match(new RegExp(`^\\| ${name} .*$`, "m"));
-    const [, , level = "", documented = ""] = row?.[0].split("|") ?? [];
-    expect(level).toContain(`${line?.level} (`);
-    const own = ["level", "time", "msg"];
-    const fields = Object.keys(line ?? {}).filter(
-      (each) => !own.includes(each),
-    );
-    expect(documented.match(/(?<=`)\w+(?=`)/g)).toEqual(fields);
-  }
 });
 
 test.runIf(spawnSync("jq", ["--version"]).status === 0)(

@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { config, populate } from "dotenv";
 import type { ClientOptions, OpenAI } from "openai";
-import { ExerciseError } from "./errors.ts";
 import { logger } from "./logger.ts";
 import { offlineFetch } from "./offline.ts";
 
@@ -23,7 +22,7 @@ const OPENAI_DOMAINS = [
 /**
  * Reads the settings and logs which server they name. Returns the model, the
  * options of a client, and `adapt`, which adapts a request to OpenAI. Throws an
- * `ExerciseError` if a setting is invalid or missing.
+ * error if a setting is invalid or missing.
  */
 export function loadProvider() {
   const place = loadSettings();
@@ -91,17 +90,17 @@ function readServer() {
   const model = readSetting("OPENAI_MODEL");
   // `!` to `~` are the visible characters of ASCII.
   if (key && (/[^!-~]/.test(key) || /["'`\\]/.test(key))) {
-    throw new ExerciseError(
+    throw new Error(
       "OPENAI_API_KEY contains a space, a quote, a backslash, or a non-ASCII character. Copy the key again.",
     );
   }
   if (url && !isBaseURL(url)) {
-    throw new ExerciseError(
+    throw new Error(
       "OPENAI_BASE_URL must be a URL that starts with http:// or https:// and contains no @, ?, or #.",
     );
   }
   if (url && !model) {
-    throw new ExerciseError(
+    throw new Error(
       "OPENAI_BASE_URL is set, so OPENAI_MODEL must be set, too.",
     );
   }
