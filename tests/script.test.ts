@@ -1,0 +1,134 @@
+import { existsSync } from "node:fs";
+import { describe, expect, test, vi } from "vitest";
+import {
+  COMMAND,
+  completion,
+  copyProject,
+  expectFatal,
+  importScript,
+  KEY,
+  runScript,
+  SCRIPT,
+  startServer,
+} from "./helpers.ts";
+
+test("the log is the wire, and each call sends the whole list", async () => {
+  const body = completion('One\nTwo\r\n"three" \\ 四 🗾 \u2028 five\t.');
+  const { calls, env } = await startServer({ body });
+  const run = await runScript({ env });
+  expect(run).toMatchObject({ status: 0, stderr: "" });
+  const logged = run.requests.map((request) => JSON.stringify(request));
+  expect(logged).toEqual(calls.map(({ text }) => text));
+  expect(run.responses).toEqual([body, body]);
+
+  const [first = [], second] = run.requests.map(({ messages }) => messages);
+  expect(first.map(({ role }) => role)).toEqual(["system", "user"]);
+  expect(second).toEqual([
+    ...first,
+    body.choices[0]?.message,
+    { role: "user", content: expect.stringMatching(/./) },
+  ]);
+  const lines = run.lines.filter(({ response }) => response);
+  expect(lines).toMatchObject([
+    { part: "Part 1 (single-turn)", msg: "received the reply" },
+    { part: "Part 2 (multi-turn)", msg: "received the reply" },
+  ]);
+  expect(calls[0]?.headers.authorization).toBe(`Bearer ${KEY}`);
+});
+
+test("OpenAI gets what `adapt` returns, and the log shows it", async () => {
+  vi.stubEnv("OPENAI_API_KEY", KEY);
+  const send = vi.fn<typeof fetch>();
+  send.mockImplementation(async () => Response.json(completion("Yes.")));
+  vi.stubGlobal("fetch", send);
+  const { requests } = await importScript();
+  const logged = requests.map((request) => JSON.stringify(request));
+  expect(logged).toEqual(send.mock.calls.map(([, init]) => init?.body));
+  expect(requests[0]).toHaveProperty("max_completion_tokens");
+});
+
+test("a web page is a response without text", async () => {
+  vi.stubEnv("OPENAI_API_KEY", KEY);
+  vi.stubGlobal("fetch", async () => new Response("<title>Sign in</title>"));
+  await expect(importScript()).rejects.toThrow("The response has no text.");
+});
+
+describe.concurrent("a failed run ends with one fatal line:", () => {
+  test("the server's words without the key, and a hint", async () => {
+    // The message is cut at 300 characters, inside the second key.
+    const message = `${`Bad\n${KEY} `.padEnd(290, "x")}${KEY}`;
+    const error = { message, code: "invalid_api_key" };
+    const { env } = await startServer(
+      { body: completion(`Your key is ${KEY}.`) },
+      { status: 401, body: { error } },
+    );
+    const run = await runScript({
+      env: { ...env, OPENAI_API_KEY: `${KEY} `, LOG_LEVEL: "DEBUG" },
+    });
+    const { msg, hint, details } = expectFatal(run);
+    expect(msg).toMatch(/^401 Bad \[OPENAI_API_KEY\] x+\[.*…$/);
+    expect(msg).toHaveLength(300);
+    expect(hint).toMatch(/^Check OPENAI_API_KEY/);
+    expect(details).toEqual({ code: "invalid_api_key" });
+    expect(run.stdout + run.stderr).not.toContain("sk-");
+    const { level, err } = run.lines.at(-2) ?? {};
+    expect(level).toBe(20);
+    expect(err?.stack).toContain(SCRIPT);
+  });
+
+  test("a reply without text, after a warning if it was cut off", async () => {
+    const body = completion("", { finish_reason: "length" });
+    const { env } = await startServer({ body });
+    const run = await runScript({ env });
+    const { msg, hint } = expectFatal(run);
+    expect(msg).toMatch(/^The response has no text\..*\.ts:\d+\)$/);
+    expect(hint).toBeUndefined();
+    expect(run.lines.at(-2)).toMatchObject({ level: 40 });
+    expect(run.responses).toEqual([body]);
+  });
+
+  test("the first of two errors, after its cause at debug level", async () => {
+    const client = "const client = new OpenAI(options);";
+    const cause = 'new Error("the real reason")';
+    const errors = `
+      setTimeout(() => { throw new Error("first", { cause: ${cause} }); });
+      setTimeout(() => { logger.info("late"); throw new Error("second"); });`;
+    const folder = copyProject([client, client + errors]);
+    const run = await runScript({ folder, env: { LOG_LEVEL: "debug" } });
+    const { msg } = expectFatal(run);
+    expect(msg).toMatch(/^first \(01_chat_completion\.ts:\d+\)$/);
+    expect(run.lines.at(-2)?.err?.stack).toContain("the real reason");
+  });
+});
+
+test("stderr says why a run failed, even if the log is silent", async () => {
+  const env = {
+    OPENAI_BASE_URL: "http://127.0.0.1:2",
+    OPENAI_MODEL: "m",
+    // A short key may be an ordinary word.
+    OPENAI_API_KEY: "connect",
+    LOG_LEVEL: "silent",
+  };
+  const { stdout, stderr, status } = await runScript({ env });
+  expect({ stdout, status }).toEqual({ stdout: "", status: 1 });
+  expect(stderr).toMatch(
+    /^Connection error: connect ECONNREFUSED 127\.0\.0\.1:2\nCheck that the server is running/,
+  );
+});
+
+test.runIf(existsSync("/dev/full"))(
+  "stderr says that a disk is full",
+  async () => {
+    const run = await runScript({ shell: `${COMMAND} > /dev/full` });
+    expect(run.status).toBe(1);
+    expect(run.stderr).toMatch(/^ENOSPC: .*\n$/);
+  },
+);
+
+const isWindows = process.platform === "win32";
+
+test.skipIf(isWindows)("a closed pipe isn't an error", async () => {
+  const shell = `{ ${COMMAND}; echo $? >&2; } | true`;
+  const { stderr } = await runScript({ shell });
+  expect(stderr).toBe("0\n");
+});
