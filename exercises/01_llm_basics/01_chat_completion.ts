@@ -2,8 +2,8 @@
 // You learn what the `messages` list is and why the model seems to remember.
 //
 // Run:     npx tsx exercises/01_llm_basics/01_chat_completion.ts
-// Change:  edit a constant below, or try an experiment from README.md. Then run
-//          the script again.
+// Change:  edit a constant below, or try an experiment from the README.md in
+//          this folder. Then run the script again.
 
 import OpenAI from "openai";
 import { logger } from "../common/logger.ts";
