@@ -1,10 +1,9 @@
 import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify, stripVTControlCharacters } from "node:util";
 import { parse } from "dotenv";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { createView } from "../exercises/common/view.ts";
 import {
   completion,
@@ -23,12 +22,6 @@ const pages = [
   readProjectFile("exercises/01_llm_basics/README.md"),
 ].join("\n");
 const script = readProjectFile(SCRIPT);
-
-/** The hash of the script that the pages describe. */
-const ORIGINAL =
-  "452d30cd0967efbabeed68d3c54b7ad906fe83f47d2949fe653539f00daf8e80";
-const hash = createHash("sha256").update(script).digest("hex");
-const isSkipped = hash !== ORIGINAL && !process.env.CI;
 
 // ----- What the pages say ----------------------------------------------------
 
@@ -109,78 +102,68 @@ function editsOf(...headings: string[]): Edit[] {
 
 // ----- The tests -------------------------------------------------------------
 
-test.runIf(process.env.CI)("the script is the original one", () => {
-  expect(hash).toBe(ORIGINAL);
+test("the log is that of a run", async () => {
+  const section = sectionOf("Run it");
+  expect(section).toContain(`\nnpm ci\nnpx tsx ${SCRIPT}\n`);
+  const [log = ""] = blocksOf(section, "text");
+  const escaped = log.trimEnd().replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+  // On the page, `…` stands for omitted text.
+  const pattern = escaped.replaceAll(" …", ".*(?:\\n {17}.*)*");
+  const screen = toScreen(await importScript());
+  expect(screen).toMatch(new RegExp(`^${pattern}\\s*$`));
 });
 
-const name = isSkipped
-  ? "the pages (skipped: the script is edited)"
-  : "the pages";
+test.each([
+  [["Ask about your first question"]],
+  [["Ask about your first question", "Send only the last message"]],
+  [["Forget to append the reply"]],
+  [["Forget to append the reply", "Invent a reply"]],
+  [["Change the system message"]],
+  [["Limit the reply to ten tokens"]],
+  [["Change the temperature"]],
+  [["Add a third turn"]],
+])("the experiment: %s", async (headings) => {
+  const run = await importScript(...editsOf(...headings));
+  expectQuotes(sectionOf(headings.at(-1) ?? ""), run);
+});
 
-describe.skipIf(isSkipped)(name, () => {
-  test("the log is that of a run", async () => {
-    const section = sectionOf("Run it");
-    expect(section).toContain(`\nnpm ci\nnpx tsx ${SCRIPT}\n`);
-    const [log = ""] = blocksOf(section, "text");
-    const escaped = log.trimEnd().replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
-    // On the page, `…` stands for omitted text.
-    const pattern = escaped.replaceAll(" …", ".*(?:\\n {17}.*)*");
-    const screen = toScreen(await importScript());
-    expect(screen).toMatch(new RegExp(`^${pattern}\\s*$`));
-  });
+test("the chat", async () => {
+  const folder = copyProject(...editsOf("Chat"));
+  const input = "I'm Ada.\nWhat's my name?\n";
+  const run = await runScript({ folder, input });
+  expect(run).toMatchObject({ status: 0, stderr: "" });
+  const [task = ""] = sectionOf("Chat").split("<details>");
+  expectQuotes(task, run);
+});
 
-  test.each([
-    [["Ask about your first question"]],
-    [["Ask about your first question", "Send only the last message"]],
-    [["Forget to append the reply"]],
-    [["Forget to append the reply", "Invent a reply"]],
-    [["Change the system message"]],
-    [["Limit the reply to ten tokens"]],
-    [["Change the temperature"]],
-    [["Add a third turn"]],
-  ])("the experiment: %s", async (headings) => {
-    const run = await importScript(...editsOf(...headings));
-    expectQuotes(sectionOf(headings.at(-1) ?? ""), run);
-  });
+test.each([
+  ["the system message and the last three", "[0, -3, -2, -1]", true],
+  ["the last four messages", "[-4, -3, -2, -1]", false],
+])("the first challenge, if %s are sent", async (_, indexes, isSolved) => {
+  const thirdTurn = `const content = ${CALL}
+    messages.push({ role: "assistant", content });
+    messages.push({ role: "user", content: "What was my first question?" });
+    const list = ${indexes}.map((index) => messages.at(index));
+    await complete("Part 3 (multi-turn)", list);`;
+  const run = await importScript([CALL, thirdTurn]);
+  const check = () => expectQuotes(sectionOf("Forget the oldest turn"), run);
+  if (isSolved) check();
+  else expect(check).toThrow("to contain 'Part 3");
+});
 
-  test("the chat", async () => {
-    const folder = copyProject(...editsOf("Chat"));
-    const input = "I'm Ada.\nWhat's my name?\n";
-    const run = await runScript({ folder, input });
-    expect(run).toMatchObject({ status: 0, stderr: "" });
-    const [task = ""] = sectionOf("Chat").split("<details>");
-    expectQuotes(task, run);
-  });
-
-  test.each([
-    ["the system message and the last three", "[0, -3, -2, -1]", true],
-    ["the last four messages", "[-4, -3, -2, -1]", false],
-  ])("the first challenge, if %s are sent", async (_, indexes, isSolved) => {
-    const thirdTurn = `const content = ${CALL}
-      messages.push({ role: "assistant", content });
-      messages.push({ role: "user", content: "What was my first question?" });
-      const list = ${indexes}.map((index) => messages.at(index));
-      await complete("Part 3 (multi-turn)", list);`;
-    const run = await importScript([CALL, thirdTurn]);
-    const check = () => expectQuotes(sectionOf("Forget the oldest turn"), run);
-    if (isSolved) check();
-    else expect(check).toThrow("to contain 'Part 3");
-  });
-
-  test("the second challenge", async () => {
-    const file = JSON.stringify(join(copyProject(), "conversation.json"));
-    const list = `const messages = fs.existsSync(${file})
-      ? JSON.parse(fs.readFileSync(${file}, "utf8"))
-      : [{ role: "system", content: SYSTEM_PROMPT }];
-      messages.push({ role: "user", content: QUESTION });`;
-    const save = `const content = ${CALL}
-      messages.push({ role: "assistant", content });
-      fs.writeFileSync(${file}, JSON.stringify(messages));`;
-    const files: Edit = [IMPORT, `import fs from "node:fs";\n${IMPORT}`];
-    const edits: Edit[] = [files, [LIST, list], [CALL, save]];
-    await importScript(...edits);
-    expectQuotes(sectionOf("Continue tomorrow"), await importScript(...edits));
-  });
+test("the second challenge", async () => {
+  const file = JSON.stringify(join(copyProject(), "conversation.json"));
+  const list = `const messages = fs.existsSync(${file})
+    ? JSON.parse(fs.readFileSync(${file}, "utf8"))
+    : [{ role: "system", content: SYSTEM_PROMPT }];
+    messages.push({ role: "user", content: QUESTION });`;
+  const save = `const content = ${CALL}
+    messages.push({ role: "assistant", content });
+    fs.writeFileSync(${file}, JSON.stringify(messages));`;
+  const files: Edit = [IMPORT, `import fs from "node:fs";\n${IMPORT}`];
+  const edits: Edit[] = [files, [LIST, list], [CALL, save]];
+  await importScript(...edits);
+  expectQuotes(sectionOf("Continue tomorrow"), await importScript(...edits));
 });
 
 test("chat.mjs reads .env, and sends the whole list", async () => {

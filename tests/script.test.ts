@@ -1,4 +1,6 @@
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test, vi } from "vitest";
 import {
   COMMAND,
@@ -132,3 +134,38 @@ test.skipIf(isWindows)("a closed pipe isn't an error", async () => {
   const { stderr } = await runScript({ shell });
   expect(stderr).toBe("0\n");
 });
+
+// util-linux's `script` opens a terminal.
+const { stdout: version } = spawnSync("script", ["--version"]);
+const hasTerminal = String(version).includes("util-linux");
+
+test.runIf(hasTerminal)(
+  "a terminal shows colors in its width, and an error once",
+  async () => {
+    const client = "const client = new OpenAI(options);";
+    const end =
+      'process.once("beforeExit", () => { throw new Error("Boom."); });';
+    const folder = copyProject([client, client + end]);
+    const { stdout } = await runScript({
+      folder,
+      shell: `script -qefc 'stty cols 70; ${COMMAND}' /dev/null`,
+      env: { TERM: "xterm-256color" },
+    });
+    // The fatal line is shown, so that stderr doesn't repeat it.
+    expect(stdout.split("Boom.")).toHaveLength(2);
+
+    const lines = stripVTControlCharacters(stdout).split(/\r?\n/);
+    const width = Math.max(...lines.map((line) => line.length));
+    expect(width).toBeLessThanOrEqual(70);
+    expect(width).toBeGreaterThan(60);
+
+    const part2 = stdout.slice(stdout.indexOf("Part 2"));
+    expect(part2.match(/^\x1b\[\d+m  [+ ] \d \w+/gm)).toEqual([
+      "\x1b[35m    1 system",
+      "\x1b[36m    2 user",
+      "\x1b[32m  + 3 assistant",
+      "\x1b[36m  + 4 user",
+    ]);
+    expect(part2).toMatch(/^ {17}\x1b\[90mmodel "offline"/m);
+  },
+);

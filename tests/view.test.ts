@@ -1,8 +1,6 @@
-import { spawnSync } from "node:child_process";
 import { stripVTControlCharacters } from "node:util";
 import { expect, test } from "vitest";
 import { createView } from "../exercises/common/view.ts";
-import { COMMAND, copyProject, runScript } from "./helpers.ts";
 
 const time = new Date(2026, 10, 28, 17, 7, 30).getTime();
 const system = { role: "system", content: "Be helpful." };
@@ -86,38 +84,3 @@ test.each(["word ", " "])("40,000 times %j take no time", (text) => {
   draw([{ msg: `${text.repeat(40_000)}.` }]);
   expect(performance.now() - start).toBeLessThan(1_000);
 });
-
-// util-linux's `script` opens a terminal.
-const { stdout: version } = spawnSync("script", ["--version"]);
-const hasTerminal = String(version).includes("util-linux");
-
-test.runIf(hasTerminal)(
-  "a terminal shows colors in its width, and an error once",
-  async () => {
-    const client = "const client = new OpenAI(options);";
-    const end =
-      'process.once("beforeExit", () => { throw new Error("Boom."); });';
-    const folder = copyProject([client, client + end]);
-    const { stdout } = await runScript({
-      folder,
-      shell: `script -qefc 'stty cols 70; ${COMMAND}' /dev/null`,
-      env: { TERM: "xterm-256color" },
-    });
-    // The fatal line is shown, so that stderr doesn't repeat it.
-    expect(stdout.split("Boom.")).toHaveLength(2);
-
-    const lines = stripVTControlCharacters(stdout).split(/\r?\n/);
-    const width = Math.max(...lines.map((line) => line.length));
-    expect(width).toBeLessThanOrEqual(70);
-    expect(width).toBeGreaterThan(60);
-
-    const part2 = stdout.slice(stdout.indexOf("Part 2"));
-    expect(part2.match(/^\x1b\[\d+m  [+ ] \d \w+/gm)).toEqual([
-      "\x1b[35m    1 system",
-      "\x1b[36m    2 user",
-      "\x1b[32m  + 3 assistant",
-      "\x1b[36m  + 4 user",
-    ]);
-    expect(part2).toMatch(/^ {17}\x1b\[90mmodel "offline"/m);
-  },
-);
