@@ -78,9 +78,3 @@ test.each<[what: string, messages: object[], marks: string]>([
   const labels = drawn.match(/(?<=^  )[+ ] \d/gm) ?? [];
   expect(labels.slice(2).join()).toBe(marks);
 });
-
-test.each(["word ", " "])("40,000 times %j take no time", (text) => {
-  const start = performance.now();
-  draw([{ msg: `${text.repeat(40_000)}.` }]);
-  expect(performance.now() - start).toBeLessThan(1_000);
-});

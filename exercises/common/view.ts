@@ -117,33 +117,24 @@ function describeTokens(usage: OpenAI.CompletionUsage): string {
 /** Draws a row. A value without a name is gray. */
 function draw([start, name, value]: Row, columns: number): string {
   const label = `${start} ${name} `.padEnd(LABEL_WIDTH);
-  const width = columns - label.length;
+  const width = Math.max(columns - label.length, 20);
   const options = { depth: null, breakLength: width };
   const text = typeof value === "string" ? value : inspect(value, options);
-  const body = text
-    .replace(CONTROLS, "")
-    .split("\n")
-    .flatMap((line) => wrap(line, width))
-    .join(`\n${" ".repeat(label.length)}`);
+  const indent = " ".repeat(label.length);
+  const body = wrap(clean(text), width).replaceAll("\n", `\n${indent}`);
 
   if (name === "") return label + styleText("gray", body);
   const color = COLORS.get(name);
   return (color ? styleText(color, label) : label) + body;
 }
 
-/** Breaks a line at spaces. A word that is longer than `width` stays whole. */
-function wrap(line: string, width: number): string[] {
-  const lines: string[] = [];
-  const [first = "", ...words] = line.split(" ");
-  let current = first;
-  for (const word of words) {
-    if (current.length + 1 + word.length <= width) {
-      current += ` ${word}`;
-    } else {
-      lines.push(current);
-      current = word;
-    }
-  }
-  lines.push(current);
-  return lines;
+function clean(text: string): string {
+  return text.replace(CONTROLS, "");
+}
+
+/** Breaks lines at spaces. A word that is longer than `width` stays whole. */
+function wrap(text: string, width: number): string {
+  // As much of a line as fits, up to a space or the end of the line.
+  const part = new RegExp(`(.{1,${width}})(?: |\n|$)`, "g");
+  return text.replace(part, "$1\n").trimEnd();
 }
