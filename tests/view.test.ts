@@ -46,7 +46,11 @@ test.each<[line: object, shown: string]>([
   [{ err: { stack: "Error: No.\n at a" } }, "err Error: No. at a"],
   [{ request: { messages: "text" } }, "request { messages: 'text' }"],
   [{ request: { messages: ["text"] } }, "+ 1 ? text"],
+  [{ response: null }, "response null"],
   [{ response: "<html>" }, "response <html>"],
+  [{ response: { choices: "text" } }, "response { choices: 'text' }"],
+  [{ response: { choices: [] } }, "response { choices: [] }"],
+  [{ response: { choices: [null] } }, "response { choices: [ null ] }"],
   [{ response: { a: { b: { c: { d: 1 } } } } }, "c: { d: 1 } } }"],
   [{ response: { choices: [{ message: refusal }] } }, "refusal: 'No.'"],
   [
@@ -57,7 +61,7 @@ test.each<[line: object, shown: string]>([
     { response: { choices, usage: sum } },
     "length · 10 prompt + 5 completion = 15 tokens",
   ],
-  [{ response: { choices: [], usage } }, `usage ${JSON.stringify(usage)}`],
+  [{ response: { choices, usage } }, `usage ${JSON.stringify(usage)}`],
 ])("every field is shown: %j", (line, shown) => {
   expect(draw([line]).replace(/\s+/g, " ")).toContain(shown);
 });

@@ -57,9 +57,10 @@ export function createView(): (line: Line, columns: number) => string {
     } else if (request !== undefined) {
       rows.push([INDENT, "request", request]);
     }
-    if (Array.isArray(response?.choices)) {
-      rows.push(...toChoiceRows(response.choices, response.usage));
+    if (response && hasMessages(response)) {
+      rows.push(...toChoiceRows(response));
     } else if (response !== undefined) {
+      // What a server sends in place of a completion is shown as it came.
       rows.push([INDENT, "response", response]);
     }
     if (err !== undefined) rows.push([INDENT, "err", err?.stack ?? err]);
@@ -95,10 +96,13 @@ function listParameters(parameters: object): string {
     .join(" · ");
 }
 
-function toChoiceRows(
-  choices: OpenAI.ChatCompletion.Choice[],
-  usage: OpenAI.CompletionUsage | undefined,
-): Row[] {
+function hasMessages({ choices }: Partial<OpenAI.ChatCompletion>): boolean {
+  if (!Array.isArray(choices) || choices.length === 0) return false;
+  return choices.every((choice) => choice?.message);
+}
+
+function toChoiceRows(response: Partial<OpenAI.ChatCompletion>): Row[] {
+  const { choices = [], usage } = response;
   const rows = choices.map(({ message }) => toMessageRow(INDENT, message));
   const reasons = new Set(choices.map(({ finish_reason }) => finish_reason));
   const notes = [`finish_reason ${[...reasons].join(", ")}`];
