@@ -67,10 +67,10 @@ test.each<[line: object, shown: string]>([
 });
 
 test("controls are removed, and letters of every script stay", () => {
-  const view = createView();
-  const msg = "A\x1b[2J\x07\x9b\rB\tC\u202e \u05d0\u200f \u0627 🗾";
-  const line = { level: 30, time, msg };
-  expect(view(line, 80)).toContain("A[2JB\tC \u05d0\u200f \u0627 🗾");
+  const content = "A\x1b[2J\x07\x9b\rB\tC\u202e \u05d0\u200f \u0627 🗾";
+  const messages = [{ role: "\x1b[2Jbot", content }];
+  const drawn = draw([{ request: { messages } }]);
+  expect(drawn).toContain("+ 1 [2Jbot     A[2JB\tC \u05d0\u200f \u0627 🗾");
 });
 
 test.each<[what: string, messages: object[], marks: string]>([

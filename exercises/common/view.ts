@@ -120,7 +120,8 @@ function describeTokens(usage: OpenAI.CompletionUsage): string {
 
 /** Draws a row. A value without a name is gray. */
 function draw([start, name, value]: Row, columns: number): string {
-  const label = `${start} ${name} `.padEnd(LABEL_WIDTH);
+  // A server may send any role.
+  const label = clean(`${start} ${name} `).padEnd(LABEL_WIDTH);
   const width = Math.max(columns - label.length, 20);
   const options = { depth: null, breakLength: width };
   const text = typeof value === "string" ? value : inspect(value, options);
