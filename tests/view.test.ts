@@ -32,12 +32,10 @@ test("a request shows its messages and its parameters", () => {
 `);
 });
 
-const choices = [
-  { message: reply, finish_reason: "stop" },
-  { message: { role: "assistant", content: "It" }, finish_reason: "length" },
-];
+const stop = { message: reply, finish_reason: "stop" };
+const cut = { message: reply, finish_reason: "length" };
+const reasoning = { role: "assistant", content: "", reasoning: "Hm." };
 const sum = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 };
-const refusal = { role: "assistant", content: null, refusal: "No." };
 const usage = { prompt_tokens: 1, completion_tokens: 2, total_tokens: 9 };
 
 test.each<[line: object, shown: string]>([
@@ -52,16 +50,12 @@ test.each<[line: object, shown: string]>([
   [{ response: { choices: [] } }, "response { choices: [] }"],
   [{ response: { choices: [null] } }, "response { choices: [ null ] }"],
   [{ response: { a: { b: { c: { d: 1 } } } } }, "c: { d: 1 } } }"],
-  [{ response: { choices: [{ message: refusal }] } }, "refusal: 'No.'"],
+  [{ response: { choices: [{ message: reasoning }] } }, "reasoning: 'Hm.'"],
   [
-    { response: { choices } },
-    "assistant In spring. assistant It finish_reason stop, length",
+    { response: { model: "m", choices: [stop, stop, cut], usage: sum } },
+    'In spring. model "m" finish_reason stop, length · 10 prompt + 5 completion = 15 tokens',
   ],
-  [
-    { response: { choices, usage: sum } },
-    "length · 10 prompt + 5 completion = 15 tokens",
-  ],
-  [{ response: { choices, usage } }, `usage ${JSON.stringify(usage)}`],
+  [{ response: { choices: [stop], usage } }, `usage ${JSON.stringify(usage)}`],
 ])("every field is shown: %j", (line, shown) => {
   expect(draw([line]).replace(/\s+/g, " ")).toContain(shown);
 });

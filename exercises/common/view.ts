@@ -52,7 +52,7 @@ export function createView(): (line: Line, columns: number) => string {
     if (Array.isArray(request?.messages)) {
       const { messages, ...parameters } = request;
       rows.push(...toMessageRows(messages, previous));
-      rows.push(["", "", listParameters(parameters)]);
+      rows.push(["", "", listFields(parameters)]);
       previous = messages;
     } else if (request !== undefined) {
       rows.push([INDENT, "request", request]);
@@ -89,9 +89,9 @@ function toMessageRow(start: string, message: Message | undefined): Row {
   return [start, message?.role ?? "?", message?.content || message];
 }
 
-/** Lists parameters as JSON, so that "0.7" doesn't look like a number. */
-function listParameters(parameters: object): string {
-  return Object.entries(parameters)
+/** Lists fields as JSON, so that "0.7" doesn't look like a number. */
+function listFields(fields: object): string {
+  return Object.entries(fields)
     .map(([name, value]) => `${name} ${JSON.stringify(value)}`)
     .join(" · ");
 }
@@ -102,8 +102,11 @@ function hasMessages({ choices }: Partial<OpenAI.ChatCompletion>): boolean {
 }
 
 function toChoiceRows(response: Partial<OpenAI.ChatCompletion>): Row[] {
-  const { choices = [], usage } = response;
+  const { choices = [], model, usage } = response;
   const rows = choices.map(({ message }) => toMessageRow(INDENT, message));
+  // A server may choose the model: openrouter/auto, for example.
+  if (model) rows.push(["", "", listFields({ model })]);
+
   const reasons = new Set(choices.map(({ finish_reason }) => finish_reason));
   const notes = [`finish_reason ${[...reasons].join(", ")}`];
   if (usage) notes.push(describeTokens(usage));
@@ -113,7 +116,7 @@ function toChoiceRows(response: Partial<OpenAI.ChatCompletion>): Row[] {
 function describeTokens(usage: OpenAI.CompletionUsage): string {
   const { prompt_tokens, completion_tokens, total_tokens } = usage;
   if (prompt_tokens + completion_tokens !== total_tokens) {
-    return `usage ${JSON.stringify(usage)}`;
+    return listFields({ usage });
   }
   return `${prompt_tokens} prompt + ${completion_tokens} completion = ${total_tokens} tokens`;
 }
