@@ -47,22 +47,20 @@ test.each([
   expect(describeError(error)).toEqual({ message, hint });
 });
 
-const UNDICI = "node:internal/deps/undici/undici:1:1";
 const COMMON = "/a/exercises/common/provider.ts:2:2";
 const CHAT = "/a/exercises/01_llm_basics/chat.ts:74:5";
 const ON_WINDOWS = "C:\\exercises\\01-basics\\my chat.ts:9:1";
-const HINT = "Look at that line and at your last edit.";
 
-test.each<[error: Error, frame: string, message: string, hint?: string]>([
-  [new Error("No."), ON_WINDOWS, "No. (my chat.ts:9)"],
-  [new TypeError("No."), "/a/b.ts:1:1", "TypeError: No. (chat.ts:74)", HINT],
-  [new TypeError("No."), COMMON, "TypeError: No."],
-  [new SyntaxError("No."), CHAT, "SyntaxError: No. (chat.ts:74)", HINT],
-  [new SyntaxError("No."), UNDICI, "A response isn't valid JSON: No."],
-])("%s at %s, called by the script", (error, frame, message, hint) => {
-  // The innermost frame comes first, the script's comes last.
-  error.stack = [error, frame, CHAT].join("\n    at async ");
-  expect(describeError(error)).toEqual({ message, hint });
+test.each<[error: Error, frames: string[], message: string]>([
+  [new Error("No."), [CHAT], "No."],
+  [new TypeError("No."), ["/a/b.ts:1:1", CHAT], "TypeError: No. (chat.ts:74)"],
+  [new TypeError("No."), [COMMON, CHAT], "TypeError: No. (chat.ts:74)"],
+  [new TypeError("No."), [ON_WINDOWS, CHAT], "TypeError: No. (my chat.ts:9)"],
+  [new SyntaxError("No."), [COMMON], "SyntaxError: No."],
+])("%s at %j is %s", (error, frames, message) => {
+  // The innermost frame comes first.
+  error.stack = [error, ...frames].join("\n    at ");
+  expect(describeError(error)).toEqual({ message });
 });
 
 test("anything thrown that isn't an error is inspected", () => {

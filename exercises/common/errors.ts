@@ -20,6 +20,9 @@ const SERVER_HINT =
 const CONNECTION_HINT =
   "Check that the server is running and that its URL is correct (http or https?). Then check your network and any proxy. If the server took too long, use a smaller model or a lower MAX_TOKENS.";
 
+// The first frame of a stack in the script, that is, not in common/.
+const FRAME = /exercises[\\/](?!common)[^\\/]+[\\/]([^\\/:]+:\d+)/;
+
 /**
  * Says what went wrong and, where something true can be said, what to do. The
  * details are what the server's error object has beside its message.
@@ -40,17 +43,11 @@ export function describeError(thrown: unknown) {
     const hint = status >= 500 ? SERVER_HINT : HINTS.get(status);
     return { message, hint, details: findDetails(thrown.error) };
   }
-  // The HTTP client of Node.js, undici, parses the JSON of a response.
-  if (thrown instanceof SyntaxError && stack.includes("undici")) {
-    return { message: `A response isn't valid JSON: ${message}` };
-  }
-
-  const line = findLine(stack);
+  // A plain error says what its author meant. Any other needs its line.
+  if (thrown.constructor === Error) return { message };
+  const [, line] = FRAME.exec(stack) ?? [];
   const place = line ? ` (${line})` : "";
-  // A plain error says what its author meant.
-  if (thrown.constructor === Error) return { message: message + place };
-  const hint = line ? "Look at that line and at your last edit." : undefined;
-  return { message: `${thrown.constructor.name}: ${message}${place}`, hint };
+  return { message: `${thrown.constructor.name}: ${message}${place}` };
 }
 
 /** Returns the words of the innermost cause, which is the system's own error. */
@@ -67,12 +64,4 @@ function findDetails(error: unknown): object | undefined {
   // The SDK's message is the whole error if the error has no message.
   if (!message || Object.keys(details).length === 0) return undefined;
   return details;
-}
-
-/** Returns the file and the line of the script's first frame in a stack. */
-function findLine(stack: string): string | undefined {
-  const frame = /exercises[\\/]([^\\/]+)[\\/]([^\\/:]+:\d+)/.exec(stack);
-  // A setting is wrong, not a line.
-  if (frame?.[1] === "common") return undefined;
-  return frame?.[2];
 }
