@@ -70,7 +70,7 @@ describe.concurrent("a failed run ends with one fatal line:", () => {
     const { msg, hint, details } = expectFatal(run);
     expect(msg).toMatch(/^401 Bad \[OPENAI_API_KEY\] x+\[.*…$/);
     expect(msg).toHaveLength(300);
-    expect(hint).toMatch(/^Check OPENAI_API_KEY/);
+    expect(hint).toMatch(/^Check that OPENAI_API_KEY/);
     expect(details).toEqual({ code: "invalid_api_key" });
     expect(run.stdout + run.stderr).not.toContain("sk-");
     const { level, err } = run.lines.at(-2) ?? {};
