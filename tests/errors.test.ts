@@ -18,13 +18,13 @@ test.each([
 
 const metadata = { raw: "The real cause" };
 
-test.each<[error: unknown, message: string, details?: object]>([
-  [{ message: "No.", metadata }, "400 No.", { metadata }],
-  [{ metadata }, '400 {"metadata":{"raw":"The real cause"}}'],
-  ["No.", '400 "No."'],
-])("no word of %j is lost or said twice", (error, message, details) => {
-  const thrown = OpenAI.APIError.generate(400, { error }, "", new Headers());
-  expect(describeError(thrown)).toEqual({ message, details });
+test.each<[body: object, message: string, metadata?: object]>([
+  [{ error: { message: "No.", metadata } }, "400 No.", metadata],
+  [{ error: "No." }, '400 "No."'],
+  [{ detail: "No." }, "400 (no error message)"],
+])("the words of %j are %s", (body, message, metadata) => {
+  const error = OpenAI.APIError.generate(400, body, undefined, new Headers());
+  expect(describeError(error)).toEqual({ message, metadata });
 });
 
 const inner = new Error("connect ECONNRESET");

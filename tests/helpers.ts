@@ -64,7 +64,7 @@ export function copyProject(...edits: Edit[]): string {
 
 // ----- Runs of the script ----------------------------------------------------
 
-type Line = ViewLine & { hint?: string; details?: object };
+type Line = ViewLine & { hint?: string };
 
 export type Run = ReturnType<typeof toRun>;
 

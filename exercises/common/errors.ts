@@ -4,10 +4,7 @@ import OpenAI from "openai";
 // The first frame of a stack in the script, that is, not in common/.
 const FRAME = /exercises[\\/](?!common)[^\\/]+[\\/]([^\\/:]+:\d+)/;
 
-/**
- * Says what went wrong and, where something true can be said, what to do. The
- * details are what the server's error object has beside its message.
- */
+/** Says what went wrong and, where something true can be said, what to do. */
 export function describeError(thrown: unknown) {
   if (!(thrown instanceof Error)) return { message: inspect(thrown) };
 
@@ -20,8 +17,13 @@ export function describeError(thrown: unknown) {
     };
   }
   if (thrown instanceof OpenAI.APIError) {
-    const hint = findHint(thrown.status);
-    return { message, hint, details: findDetails(thrown.error) };
+    return {
+      // The SDK says "no body" of every body that it doesn't understand.
+      message: message.replace("status code (no body)", "(no error message)"),
+      hint: findHint(thrown.status),
+      // OpenRouter passes on another provider's words here.
+      metadata: thrown.error?.metadata,
+    };
   }
   // A plain error says what its author meant. Any other needs its line.
   if (thrown.constructor === Error) return { message };
@@ -52,12 +54,4 @@ function findHint(status = 0): string | undefined {
     return "If the message names a cause, fix that. Otherwise, try again later or, if you run the server yourself, check its log.";
   }
   return undefined;
-}
-
-function findDetails(error: unknown): object | undefined {
-  if (typeof error !== "object" || error === null) return undefined;
-  const { message, ...details }: { message?: unknown } = error;
-  // The SDK's message is the whole error if the error has no message.
-  if (!message || Object.keys(details).length === 0) return undefined;
-  return details;
 }
