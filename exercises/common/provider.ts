@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { config, populate } from "dotenv";
+import { config } from "dotenv";
 import type { ClientOptions, OpenAI } from "openai";
 import { logger } from "./logger.ts";
 import { offlineFetch } from "./offline.ts";
@@ -21,61 +21,57 @@ const OPENAI_DOMAINS = [
 
 /**
  * Reads the settings and logs which server they name. Returns the model, the
- * options of a client, and `adapt`, which adapts a request to OpenAI. Throws an
- * error if a setting is invalid or missing.
+ * options of an OpenAI client, and `adapt`, which copies a request and changes
+ * what OpenAI's models need changed. Throws an error if a setting is invalid.
  */
 export function loadProvider() {
   const place = loadSettings();
   logger.level = readSetting("LOG_LEVEL")?.toLowerCase() ?? "info";
-  const { key, url, model } = readServer();
-  const isOffline = !key && !url;
-  const baseURL = url ?? OPENAI_URL;
-
-  if (isOffline) {
-    const where = existsSync(ENV_FILE)
-      ? "in your shell or in .env"
-      : "in your shell, and there is no .env";
+  const key = readKey();
+  const url = readURL();
+  const modelName = readSetting("OPENAI_MODEL");
+  if (!key && !url) {
     logger.info(
-      `Offline, with canned replies: neither OPENAI_API_KEY nor OPENAI_BASE_URL is set ${where}`,
+      `Offline, without a model: neither OPENAI_API_KEY nor OPENAI_BASE_URL is set in ${place}`,
     );
-  } else {
-    logger.info({ baseURL, model }, `Using the settings in ${place}`);
+    const options: ClientOptions = { apiKey: "none", fetch: offlineFetch };
+    return { model: "offline", options, adapt: copy };
   }
 
+  if (url && !modelName) {
+    throw new Error(
+      "OPENAI_BASE_URL is set, so OPENAI_MODEL must be set, too.",
+    );
+  }
+  const model = modelName ?? DEFAULT_MODEL;
+  const baseURL = url ?? OPENAI_URL;
+  logger.info({ baseURL, model }, `Using the settings in ${place}`);
   const options: ClientOptions = {
     baseURL,
     // The SDK requires a key, but local servers don't.
     apiKey: key ?? "none",
-    fetch: isOffline ? offlineFetch : onlineFetch,
+    fetch: onlineFetch,
     // One call is one request, to the server that the log names.
     maxRetries: 0,
     fetchOptions: { redirect: "error" },
   };
   const { hostname } = new URL(baseURL);
   const isOpenAI = OPENAI_DOMAINS.some((domain) => hostname.endsWith(domain));
-  const adapt = isOpenAI && !isOffline ? adaptToOpenAI : copy;
-  return { model: isOffline ? "offline" : model, options, adapt };
+  return { model, options, adapt: isOpenAI ? adaptToOpenAI : copy };
 }
 
-/** Loads `.env`, and says where the settings of the server are. */
-function loadSettings(): ".env" | "your shell" {
-  const { parsed: file = {} } = config({
-    path: ENV_FILE,
-    processEnv: {},
-    quiet: true,
-  });
-  const isInFile = Boolean(
-    file.OPENAI_API_KEY?.trim() || file.OPENAI_BASE_URL?.trim(),
-  );
-  for (const [name, value] of Object.entries(process.env)) {
-    if (!name.startsWith("OPENAI_")) continue;
-    // What the SDK reads, such as a key or OPENAI_CUSTOM_HEADERS, must not go
-    // from the shell to a server that .env names. An empty variable is unset,
-    // but dotenv would not replace it.
-    if (isInFile || !value?.trim()) delete process.env[name];
+/**
+ * Loads `.env` if there is one, and says where the settings are. Then the
+ * shell's OPENAI_* don't count, so that a key or a header, which the SDK reads,
+ * never goes from the shell to a server that `.env` names.
+ */
+function loadSettings(): string {
+  if (!existsSync(ENV_FILE)) return "your shell (there is no .env)";
+  for (const name of Object.keys(process.env)) {
+    if (name.startsWith("OPENAI_")) delete process.env[name];
   }
-  populate(process.env, file);
-  return isInFile ? ".env" : "your shell";
+  config({ path: ENV_FILE, quiet: true });
+  return ".env";
 }
 
 /** Returns a trimmed value. An empty setting is unset. */
@@ -83,28 +79,26 @@ function readSetting(name: string): string | undefined {
   return process.env[name]?.trim() || undefined;
 }
 
-/** Reads the settings that choose a server, and checks them. */
-function readServer() {
+function readKey(): string | undefined {
   const key = readSetting("OPENAI_API_KEY");
-  const url = readSetting("OPENAI_BASE_URL");
-  const model = readSetting("OPENAI_MODEL");
-  // `!` to `~` are the visible characters of ASCII.
-  if (key && (/[^!-~]/.test(key) || /["'`\\]/.test(key))) {
+  // `!` to `~` are the visible characters of ASCII. JSON escapes a quote and a
+  // backslash, so the log could not hide a key that contains one.
+  if (key && (/[^!-~]/.test(key) || /["'\\]/.test(key))) {
     throw new Error(
       "OPENAI_API_KEY contains a space, a quote, a backslash, or a non-ASCII character. Copy the key again.",
     );
   }
+  return key;
+}
+
+function readURL(): string | undefined {
+  const url = readSetting("OPENAI_BASE_URL");
   if (url && !isBaseURL(url)) {
     throw new Error(
       "OPENAI_BASE_URL must be a URL that starts with http:// or https:// and contains no @, ?, or #.",
     );
   }
-  if (url && !model) {
-    throw new Error(
-      "OPENAI_BASE_URL is set, so OPENAI_MODEL must be set, too.",
-    );
-  }
-  return { key, url, model: model ?? DEFAULT_MODEL };
+  return url;
 }
 
 function isBaseURL(text: string): boolean {
@@ -121,7 +115,6 @@ function copy(request: ChatRequest): ChatRequest {
   return JSON.parse(JSON.stringify(request));
 }
 
-/** Copies a request, and changes it as OpenAI's models require. */
 function adaptToOpenAI(original: ChatRequest): ChatRequest {
   const request = copy(original);
   // The newer models accept only the new name.
