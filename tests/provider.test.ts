@@ -101,7 +101,9 @@ test.each([
 test("a base URL without a model and an unknown level are errors", () => {
   const settings = { OPENAI_BASE_URL: LOCAL };
   expect(() => load(settings)).toThrow("OPENAI_MODEL must be set");
-  expect(() => load({ LOG_LEVEL: "loud" })).toThrow("unknown level loud");
+  expect(() => load({ LOG_LEVEL: "warning" })).toThrow(
+    "LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent.",
+  );
 });
 
 const FAKE = "https://a.openai.com.example/v1/.openai.com";

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { config } from "dotenv";
 import type { ClientOptions, OpenAI } from "openai";
+import { levels } from "pino";
 import { logger } from "./logger.ts";
 import { offlineFetch } from "./offline.ts";
 
@@ -26,7 +27,7 @@ const OPENAI_DOMAINS = [
  */
 export function loadProvider() {
   const place = loadSettings();
-  logger.level = readSetting("LOG_LEVEL")?.toLowerCase() ?? "info";
+  logger.level = readLevel();
   const key = readKey();
   const url = readURL();
   const modelName = readSetting("OPENAI_MODEL");
@@ -77,6 +78,13 @@ function loadSettings(): string {
 /** Returns a trimmed value. An empty setting is unset. */
 function readSetting(name: string): string | undefined {
   return process.env[name]?.trim() || undefined;
+}
+
+function readLevel(): string {
+  const level = readSetting("LOG_LEVEL")?.toLowerCase() ?? "info";
+  const names = [...Object.keys(levels.values), "silent"];
+  if (names.includes(level)) return level;
+  throw new Error(`LOG_LEVEL must be one of ${names.join(", ")}.`);
 }
 
 function readKey(): string | undefined {
