@@ -90,9 +90,6 @@ test.each([
   ["OPENAI_API_KEY", "sk-ä"],
   ["OPENAI_BASE_URL", "localhost:11434"],
   ["OPENAI_BASE_URL", "https://a b/v1"],
-  ["OPENAI_BASE_URL", "https://a:b@c/v1"],
-  ["OPENAI_BASE_URL", "https://a.b/v1?c"],
-  ["OPENAI_BASE_URL", "https://a.b/v1#c"],
 ])("%s can't be %s", (name, value) => {
   const message = new RegExp(`^${name} (contains|must be) [^1ä]*$`);
   expect(() => load({ ...model, [name]: value })).toThrow(message);
@@ -116,8 +113,6 @@ const MINI = { ...COLD, model: "gpt-4o-mini" };
 test.each<[baseURL: string, given: object, sent: object]>([
   [OPENAI, LIMIT, RENAMED],
   ["https://a.openai.azure.com/openai/v1", LIMIT, RENAMED],
-  ["https://a.cognitiveservices.azure.com/v1", LIMIT, RENAMED],
-  ["https://a.services.ai.azure.com/v1", LIMIT, RENAMED],
   [OPENAI, COLD, { ...COLD, reasoning_effort: "none" }],
   [OPENAI, LOW, LOW],
   [OPENAI, MINI, MINI],

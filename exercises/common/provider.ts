@@ -12,13 +12,6 @@ const OPENAI_URL = "https://api.openai.com/v1";
 // OpenAI withdraws gpt-4o, gpt-4o-mini, gpt-4.1, and gpt-4.1-mini on January
 // 14, 2027, and names this model as the successor of all four.
 const DEFAULT_MODEL = "gpt-6-luna";
-// The host names of OpenAI and Azure OpenAI end with one of these.
-const OPENAI_DOMAINS = [
-  ".openai.com",
-  ".openai.azure.com",
-  ".cognitiveservices.azure.com",
-  ".services.ai.azure.com",
-];
 
 /**
  * Reads the settings and logs which server they name. Returns the model, the
@@ -56,8 +49,8 @@ export function loadProvider() {
     maxRetries: 0,
     fetchOptions: { redirect: "error" },
   };
-  const { hostname } = new URL(baseURL);
-  const isOpenAI = OPENAI_DOMAINS.some((domain) => hostname.endsWith(domain));
+  // The hosts of OpenAI and Azure OpenAI.
+  const isOpenAI = /\.(openai|azure)\.com$/.test(new URL(baseURL).hostname);
   return { model, options, adapt: isOpenAI ? adaptToOpenAI : copy };
 }
 
@@ -101,18 +94,12 @@ function readKey(): string | undefined {
 
 function readURL(): string | undefined {
   const url = readSetting("OPENAI_BASE_URL");
-  if (url && !isBaseURL(url)) {
-    throw new Error(
-      "OPENAI_BASE_URL must be a URL that starts with http:// or https:// and contains no @, ?, or #.",
-    );
-  }
-  return url;
-}
-
-function isBaseURL(text: string): boolean {
-  const isHTTP = /^https?:\/\//i.test(text);
-  // A user name ends with @, a query starts with ?, and a fragment with #.
-  return isHTTP && !/[@?#]/.test(text) && URL.canParse(text);
+  if (!url) return undefined;
+  const isHTTP = /^https?:\/\//i.test(url);
+  if (isHTTP && URL.canParse(url)) return url;
+  throw new Error(
+    "OPENAI_BASE_URL must be a URL that starts with http:// or https://.",
+  );
 }
 
 /**
