@@ -124,31 +124,14 @@ function adaptToOpenAI(original: ChatRequest): ChatRequest {
   return request;
 }
 
-/** A `fetch` that logs a long wait and keeps the words of a failed response. */
+/** A `fetch` that logs a long wait. A local model may have to load first. */
 const onlineFetch: typeof fetch = async (url, init) => {
   const timer = setInterval(() => {
     logger.info("Still waiting for the server");
   }, 10_000);
-  const stop = () => clearInterval(timer);
-
-  const pending = fetch(url, init);
-  // The wait includes the body. A clone leaves the response to the SDK.
-  const text = pending.then((response) => response.clone().text());
-  text.then(stop, stop);
-  const response = await pending;
-  return response.ok ? response : keepWords(response, await text);
-};
-
-/** The SDK drops JSON that has no `error`. Makes its text the message of one. */
-function keepWords(response: Response, text: string): Response {
-  let error: unknown;
   try {
-    error = JSON.parse(text)?.error;
-  } catch {
-    // The SDK keeps a text that isn't JSON.
-    return response;
+    return await fetch(url, init);
+  } finally {
+    clearInterval(timer);
   }
-  if (error) return response;
-  const { status } = response;
-  return Response.json({ error: { message: text } }, { status });
-}
+};
