@@ -1,7 +1,7 @@
 import { replyTo, type Message } from "./replies.ts";
 
 /** A request that passed the checks. */
-interface ChatRequest {
+interface OfflineRequest {
   messages: Message[];
   temperature?: number;
   max_tokens?: number;
@@ -9,29 +9,13 @@ interface ChatRequest {
   n?: number;
 }
 
-const COUNT = {
-  expected: "a positive integer",
-  isValid: (value: unknown) => Number.isInteger(value) && Number(value) > 0,
-};
-
-/** The parameters that are supported, what each must be, and a check. */
-const PARAMETERS = [
-  {
-    name: "model",
-    expected: '"offline"',
-    isValid: (value: unknown) => value === "offline",
-  },
-  { name: "messages", expected: "a list of messages", isValid: Array.isArray },
-  {
-    name: "temperature",
-    expected: "a number from 0 to 2",
-    isValid: (value: unknown) =>
-      typeof value === "number" && value >= 0 && value <= 2,
-  },
-  { name: "max_tokens", ...COUNT },
-  { name: "max_completion_tokens", ...COUNT },
-  { name: "n", ...COUNT },
-];
+/** The numbers that a request can contain, and the range of each. */
+const NUMBERS = new Map([
+  ["temperature", { min: 0, max: 2 }],
+  ["max_tokens", { min: 1, max: 128_000 }],
+  ["max_completion_tokens", { min: 1, max: 128_000 }],
+  ["n", { min: 1, max: 128 }],
+]);
 const ROLES = ["system", "developer", "user", "assistant"];
 
 /** A `fetch` that plays the API. */
@@ -40,37 +24,38 @@ export const offlineFetch: typeof fetch = async (url, init) => {
   if (!isChat || typeof init?.body !== "string") {
     return reject("Offline mode supports only chat completions.");
   }
-  const request: object = JSON.parse(init.body);
-  const problem = findProblem(request);
+  const { model, messages, ...numbers } = JSON.parse(init.body);
+  const problem = checkNumbers(numbers) ?? checkMessages(messages);
   if (problem) return reject(problem);
-  return Response.json(complete(request as ChatRequest));
+  return Response.json(createCompletion({ messages, ...numbers }));
 };
 
 function reject(message: string): Response {
   return Response.json({ error: { message } }, { status: 400 });
 }
 
-function findProblem(request: object): string | undefined {
-  // These two are checked even if they are missing.
-  const given = { model: undefined, messages: undefined, ...request };
-  for (const [name, value] of Object.entries(given)) {
-    const parameter = PARAMETERS.find((each) => each.name === name);
-    if (!parameter) {
-      return `'${name}' isn't supported offline. Check the spelling, or use a real model for this edit.`;
+function checkNumbers(numbers: object): string | undefined {
+  for (const [name, value] of Object.entries(numbers)) {
+    const range = NUMBERS.get(name);
+    if (!range) {
+      return `'${name}' isn't supported offline. If the spelling is right, use a real model for this edit.`;
     }
-    if (!parameter.isValid(value)) {
-      return describeProblem(name, parameter.expected, value);
+    const { min, max } = range;
+    if (typeof value !== "number" || value < min || value > max) {
+      return `'${name}' must be a number from ${min} to ${max}, but is ${JSON.stringify(value)}.`;
     }
   }
-  return findMessageProblem(given.messages);
+  return undefined;
 }
 
-function findMessageProblem(messages: unknown): string | undefined {
-  if (!Array.isArray(messages)) return undefined;
+function checkMessages(messages: unknown): string | undefined {
+  if (!Array.isArray(messages)) return "'messages' must be a list of messages.";
   const index = messages.findIndex((message) => !isMessage(message));
   if (index === -1) return undefined;
-  const expected = `an object with a role (${ROLES.join(", ")}), a string as its content, and nothing else`;
-  return describeProblem(`messages[${index}]`, expected, messages[index]);
+  const json = JSON.stringify(messages[index]);
+  // In JSON, a promise is an empty object.
+  const question = json.includes("{}") ? " Is an `await` missing?" : "";
+  return `'messages[${index}]' must be an object with a role (${ROLES.join(", ")}), a string as its content, and nothing else, but got ${json}.${question}`;
 }
 
 function isMessage(message: unknown): boolean {
@@ -82,17 +67,8 @@ function isMessage(message: unknown): boolean {
   return hasRole && hasText && Object.keys(others).length === 0;
 }
 
-function describeProblem(name: string, expected: string, value: unknown) {
-  // JSON has no `undefined`.
-  const json = String(JSON.stringify(value));
-  // In JSON, a promise is an empty object.
-  const mayBePromise = json === "{}" || json.includes('"content":{}');
-  const question = mayBePromise ? " Is an `await` missing?" : "";
-  return `'${name}' must be ${expected}, but got ${json}.${question}`;
-}
-
 /** Returns a completion of `n` choices, each cut off at the limit. */
-function complete(request: ChatRequest) {
+function createCompletion(request: OfflineRequest) {
   const { messages, temperature = 1, n = 1 } = request;
   const limit = request.max_completion_tokens ?? request.max_tokens;
 
