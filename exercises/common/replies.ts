@@ -25,8 +25,7 @@ const CITIES = ["Tokyo", "Kyoto", "Osaka", "Sapporo"];
 export function replyTo(messages: Message[], temperature: number): string {
   const lines: string[] = [];
   for (const { role, content } of messages) {
-    const isInstruction = role === "system" || role === "developer";
-    if (isInstruction && content !== ORIGINAL_PROMPT) {
+    if (role === "system" && content !== ORIGINAL_PROMPT) {
       lines.push(
         `Offline, I can't follow instructions, but this call contains one: "${content}"`,
       );

@@ -24,7 +24,6 @@ const COLORS = new Map<string, Parameters<typeof styleText>[0]>([
   ["ERROR", "red"],
   ["WARN", "yellow"],
   ["system", "magenta"],
-  ["developer", "magenta"],
   ["user", "cyan"],
   ["assistant", "green"],
   ["hint", "yellow"],
