@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import OpenAI from "openai";
 import { offlineFetch } from "../exercises/common/offline.ts";
-import { replyTo } from "../exercises/common/replies.ts";
 
 const client = new OpenAI({ apiKey: "none", fetch: offlineFetch });
 
@@ -11,63 +10,7 @@ function askOffline(request: object): Promise<OpenAI.ChatCompletion> {
   return client.post("/chat/completions", { body });
 }
 
-const JAPAN = "What's the best time of year to visit Japan?";
 const user = (content: unknown) => ({ role: "user", content });
-const assistant = (content: string) => ({ role: "assistant", content });
-
-const nameQuestion = user("what is my name");
-
-test.each<[messages: object[], reply: RegExp]>([
-  [[user("What should I pack?")], /^Pack comfortable/],
-  [
-    [user("my name is ada."), user("I'm hungry"), nameQuestion],
-    /^Your name is ada\.$/,
-  ],
-  [
-    [user("My name is Bo"), user("Hi, I'm Ada."), nameQuestion],
-    /^Your name is Ada\.$/,
-  ],
-  [
-    [assistant("I'm Ada."), nameQuestion],
-    /^I can't tell: .* "I'm \.\.\." with/,
-  ],
-  [[user("Hm?")], /no canned reply.* call: 1\.$/],
-  [[user("One?"), user("Hm?")], /call: 2\. Your first message was: "One\?"$/],
-  [[user("One?"), assistant("A.")], /^I see no question/],
-])("the reply to %j matches %s", async (messages, reply) => {
-  const { choices } = await askOffline({ messages });
-  expect(choices[0]?.message).toEqual({
-    role: "assistant",
-    content: expect.stringMatching(reply),
-  });
-});
-
-test("the reply to anything else names questions that are known", async () => {
-  const { choices } = await askOffline({ messages: [user("Hm?")] });
-  const questions = choices[0]?.message.content?.match(/(?<=")[^"]+\?(?=")/g);
-  expect(questions).toHaveLength(7);
-  for (const content of questions ?? []) {
-    const { choices } = await askOffline({ messages: [user(content)] });
-    expect(choices[0]?.message.content).not.toContain("no canned reply");
-  }
-});
-
-// The share of the likeliest city, give or take five standard deviations.
-test.each([
-  [0, 10_000, 10_000],
-  [0.7, 7_416, 7_842],
-  [2, 4_302, 4_800],
-])("a city is drawn by a softmax at %d", (temperature, min, max) => {
-  const messages = [
-    { role: "user", content: "Which city should I visit first?" },
-  ];
-  const replies = Array.from({ length: 10_000 }, () =>
-    replyTo(messages, temperature),
-  );
-  const count = replies.filter((reply) => reply.includes("Tokyo")).length;
-  expect(count).toBeGreaterThanOrEqual(min);
-  expect(count).toBeLessThanOrEqual(max);
-});
 
 test("a request contains the temperature and the number of replies", async () => {
   const messages = [user("Which city should I visit first?")];
@@ -83,18 +26,16 @@ test("a request contains the temperature and the number of replies", async () =>
 });
 
 test.each([
-  ["max_completion_tokens", 1, /^Spring$/, "length"],
-  ["max_tokens", 36, /than summer\.$/, "stop"],
-])(
-  "with %s %i, the reply is %s: %s",
-  async (name, limit, text, finish_reason) => {
-    const request = { messages: [user(JAPAN)], [name]: limit };
-    const { choices, usage } = await askOffline(request);
-    expect(choices[0]?.message.content).toMatch(text);
-    expect(choices[0]?.finish_reason).toBe(finish_reason);
-    expect(usage?.completion_tokens).toBe(limit);
-  },
-);
+  ["max_completion_tokens", 3, "In this request", "length"],
+  ["max_tokens", 9, "In this request, I find no earlier reply", "length"],
+  ["max_tokens", 10, "In this request, I find no earlier reply.", "stop"],
+])("with %s %i, the reply is %s: %s", async (name, limit, content, reason) => {
+  const messages = [user("Why do you say that?")];
+  const { choices, usage } = await askOffline({ messages, [name]: limit });
+  const message = { role: "assistant", content };
+  expect(choices).toEqual([{ message, finish_reason: reason }]);
+  expect(usage?.completion_tokens).toBe(limit);
+});
 
 test.each([
   ["temperature", "0.7", "0 to 2"],

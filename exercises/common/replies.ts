@@ -4,103 +4,92 @@ export interface Message {
   content: string;
 }
 
-// The system message of the unedited script: the only one that isn't quoted.
-const ORIGINAL_PROMPT =
-  "You are a knowledgeable and enthusiastic travel assistant. Help users plan trips with practical advice.";
-
-const SEASONS =
-  "Spring (March-May) is ideal for cherry blossoms. Autumn (September-November) offers beautiful foliage and mild weather. Both seasons have comfortable temperatures and fewer typhoons than summer.";
-const ITINERARY =
-  "Day 1: Explore Shibuya crossing and Harajuku street fashion. Day 2: Visit Senso-ji temple in Asakusa, then Akihabara for electronics. Day 3: Day trip to Kamakura for the Great Buddha and coastal views.";
-const PACKING =
-  "Pack comfortable walking shoes, layers for cool evenings, and a small umbrella.";
+// The conversation of the unedited script.
+const RECORDING: Message[] = [
+  {
+    role: "system",
+    content:
+      "You are a knowledgeable and enthusiastic travel assistant. Help users plan trips with practical advice.",
+  },
+  { role: "user", content: "What's the best time of year to visit Japan?" },
+  {
+    role: "assistant",
+    content:
+      "Spring (March-May) is ideal for cherry blossoms. Autumn (September-November) offers beautiful foliage and mild weather. Both seasons have comfortable temperatures and fewer typhoons than summer.",
+  },
+  { role: "user", content: "Can you suggest a 3-day itinerary for Tokyo?" },
+  {
+    role: "assistant",
+    content:
+      "Day 1: Explore Shibuya crossing and Harajuku street fashion. Day 2: Visit Senso-ji temple in Asakusa, then Akihabara for electronics. Day 3: Day trip to Kamakura for the Great Buddha and coastal views.",
+  },
+];
 
 // From the most to the least likely.
 const CITIES = ["Tokyo", "Kyoto", "Osaka", "Sapporo"];
 
 /**
- * Plays the model: returns a reply to the messages. The temperature, from 0 to
- * 2, affects only which city to visit first.
+ * Plays the model: continues the recording if the messages are its beginning,
+ * and knows four questions. Quotes the messages, and understands none. The
+ * temperature, from 0 to 2, matters only for the city to visit first.
  */
 export function replyTo(messages: Message[], temperature: number): string {
-  const lines: string[] = [];
-  for (const { role, content } of messages) {
-    if (role === "system" && content !== ORIGINAL_PROMPT) {
-      lines.push(
-        `Offline, I can't follow instructions, but this call contains one: "${content}"`,
-      );
-    }
+  const next = RECORDING[messages.length];
+  if (next?.role === "assistant" && messages.every(isRecorded)) {
+    return next.content;
   }
-  lines.push(answer(messages, temperature));
-  return lines.join("\n");
-}
-
-function answer(messages: Message[], temperature: number): string {
-  const last = messages.at(-1);
-  if (last?.role !== "user") {
-    return "I see no question: the last message of this call isn't from the user.";
-  }
-  const question = last.content;
+  const question = toWords(messages.at(-1)?.content ?? "");
   const earlier = messages.slice(0, -1);
-  const first = earlier.find(({ role }) => role === "user");
+  const yours = earlier.filter(({ role }) => role === "user");
 
-  if (/best time .* japan/i.test(question)) return SEASONS;
-  if (/itinerary .* tokyo/i.test(question)) return ITINERARY;
-  if (/what should i pack/i.test(question)) return PACKING;
-  if (/which city should i visit/i.test(question)) {
+  if (question === "what was my first question") {
+    const [first] = yours;
+    if (!first) return "In this request, I find no earlier message from you.";
+    return `In this request, your first message is "${first.content}"`;
+  }
+  if (question === "whats my name" || question === "what is my name") {
+    const last = yours.findLast(hasName);
+    if (!last) return `In this request, I find no "I'm ..." from you.`;
+    return `In this request, you say "${last.content}"`;
+  }
+  if (question === "why do you say that") {
+    const last = earlier.findLast(({ role }) => role === "assistant");
+    if (!last) return "In this request, I find no earlier reply.";
+    return `In this request, the last reply is "${last.content}"`;
+  }
+  if (question === "which city should i visit first") {
     return `I would start with ${drawCity(temperature)}.`;
   }
-  if (/first question/i.test(question)) {
-    if (first) return `Your first question was: "${first.content}"`;
-    return "I can't tell: this call contains no earlier message from you.";
-  }
-  if (/why do you say that/i.test(question)) {
-    const previous = earlier.at(-1);
-    if (previous?.role === "assistant") {
-      return `I said: "${previous.content}" Offline, I can't say why.`;
-    }
-    return "I can't tell: this call doesn't contain what I said last.";
-  }
-  if (/what.* my name/i.test(question)) {
-    const name = findName(earlier);
-    if (name) return `Your name is ${name}.`;
-    return `I can't tell: this call contains no earlier "My name is ..." or "I'm ..." with a capitalized name from you.`;
-  }
 
-  const sentences = [
-    `I have no canned reply to that. I know these questions: "What's the best time of year to visit Japan?", "Can you suggest a 3-day itinerary for Tokyo?", "What should I pack?", "Which city should I visit first?", "What was my first question?", "Why do you say that?", and "What's my name?"`,
-    `Messages in this call: ${messages.length}.`,
-  ];
-  if (first) sentences.push(`Your first message was: "${first.content}"`);
-  return sentences.join(" ");
+  const system = messages.find(({ role }) => role === "system");
+  if (system && system.content !== RECORDING[0]?.content) {
+    return `I'm the offline simulator, not a model. I can't follow "${system.content}"`;
+  }
+  return "I'm the offline simulator, not a model. I can't answer that. A real model would read this request, and nothing else.";
 }
 
-/** Returns the name that the user gave last. */
-function findName(messages: Message[]): string | undefined {
-  let name: string | undefined;
-  for (const { role, content } of messages) {
-    if (role !== "user") continue;
-    // "I'm Ada", but not "I'm hungry".
-    const match =
-      /my name is ([\p{L}\p{M}]+)/iu.exec(content) ??
-      /I'm (\p{Lu}[\p{L}\p{M}]*)/u.exec(content);
-    if (match) name = match[1];
-  }
-  return name;
+function isRecorded({ role, content }: Message, index: number): boolean {
+  const recorded = RECORDING[index];
+  if (role !== recorded?.role) return false;
+  // A reply may have been cut off.
+  return role === "assistant" || content === recorded.content;
+}
+
+/** Returns a text in lower case, without punctuation. */
+function toWords(text: string): string {
+  return text.toLowerCase().replace(/\p{P}/gu, "").trim();
+}
+
+function hasName({ content }: Message): boolean {
+  return /\b(I['’]m|I am|name is|name['’]s)\b/i.test(content);
 }
 
 /** Draws a city as a model draws a token: by a softmax with a temperature. */
 function drawCity(temperature: number): string | undefined {
-  // How likely a city is, compared to the one before it. At 0, it is 0.
+  // Each city is `ratio` times as likely as the one before it. At 0, it is 0.
   const ratio = Math.exp(-1 / temperature);
-  const weights = CITIES.map((_, rank) => ratio ** rank);
-  const total = weights.reduce((sum, weight) => sum + weight);
-
-  let point = Math.random() * total;
-  for (const [rank, weight] of weights.entries()) {
-    if (point < weight) return CITIES[rank];
-    point -= weight;
-  }
-  // Only a rounding error gets here.
-  return CITIES[0];
+  let rank = 0;
+  while (Math.random() < ratio) rank += 1;
+  // After the last city comes the first, which keeps the ratios.
+  return CITIES[rank % CITIES.length];
 }
