@@ -32,8 +32,8 @@ test("the log is the wire, and each call sends the whole list", async () => {
   ]);
   const lines = run.lines.filter(({ response }) => response);
   expect(lines).toMatchObject([
-    { part: "Part 1 (single-turn)", msg: "received the reply" },
-    { part: "Part 2 (multi-turn)", msg: "received the reply" },
+    { part: "Part 1 (single-turn)", msg: "received the response" },
+    { part: "Part 2 (multi-turn)", msg: "received the response" },
   ]);
   expect(calls[0]?.headers.authorization).toBe(`Bearer ${KEY}`);
 });

@@ -72,7 +72,7 @@ async function complete(
 
   // Everything the API knows about the conversation is in this request.
   const response = await client.chat.completions.create(request);
-  logger.info({ part, response }, "received the reply");
+  logger.info({ part, response }, "received the response");
 
   // `choices` is a list because a request can ask for several replies.
   const choice = response.choices?.[0];
