@@ -81,7 +81,7 @@ async function complete(
   if (choice?.finish_reason === "length") {
     logger.warn(
       { part },
-      "the reply was cut off: MAX_TOKENS is reached, or the context window is full",
+      "the reply was cut off: it reached MAX_TOKENS or the model's own limit",
     );
   }
   const text = choice?.message?.content;
