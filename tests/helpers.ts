@@ -14,11 +14,10 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { text as readText } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
 import { afterAll, expect, vi } from "vitest";
 import type { Line as ViewLine } from "../exercises/common/view.ts";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const ROOT = join(import.meta.dirname, "..");
 export const SCRIPT = "exercises/01_llm_basics/01_chat_completion.ts";
 export const KEY = "sk-test-1234567890abcdef";
 
@@ -92,6 +91,9 @@ export async function importScript(...edits: Edit[]): Promise<Run> {
   }
 }
 
+/** Runs the script, in the folder of the project. */
+export const COMMAND = `node --import tsx ${SCRIPT}`;
+
 interface RunOptions {
   /** A copy of the project. */
   folder?: string;
@@ -99,30 +101,20 @@ interface RunOptions {
   env?: Record<string, string>;
   /** What is typed. */
   input?: string;
-  /** A command for `sh` that contains `COMMAND`. */
-  shell?: string;
+  /** What the shell runs in the folder. */
+  command?: string;
 }
-
-/** What runs the script in a shell, whatever is in the paths. */
-export const COMMAND = '"$NODE" --import "$LOADER" "$SCRIPT"';
 
 /** Runs the script as a process, by default an unedited copy. */
 export async function runScript(options: RunOptions = {}): Promise<Run> {
-  const { folder = copyProject(), shell } = options;
-  const node = process.execPath;
-  const loader = import.meta.resolve("tsx/esm");
-  const script = join(folder, SCRIPT);
-  const [program, args] = shell
-    ? ["sh", ["-c", shell]]
-    : [node, ["--import", loader, script]];
+  const { folder = copyProject(), env, input, command = COMMAND } = options;
   const { PATH, HOME, SystemRoot, TEMP } = process.env;
-  const system = { PATH, HOME, SystemRoot, TEMP };
-  const command = { NODE: node, LOADER: loader, SCRIPT: script };
-  const child = spawn(program, args, {
+  const child = spawn(command, {
+    shell: true,
     cwd: folder,
-    env: { ...system, ...command, ...options.env },
+    env: { PATH, HOME, SystemRoot, TEMP, ...env },
   });
-  child.stdin.end(options.input);
+  child.stdin.end(input);
   const [stdout, stderr, [status]] = await Promise.all([
     readText(child.stdout),
     readText(child.stderr),
@@ -148,39 +140,34 @@ export function expectFatal({ status, stderr, lines }: Run): Line {
 
 // ----- Servers ---------------------------------------------------------------
 
-interface Reply {
+interface Answer {
   status?: number;
   headers?: Record<string, string>;
-  /** Sent as JSON unless it is a string. */
-  body: unknown;
+  body: object;
 }
 
-/** Starts a server that sends the replies in order, and repeats the last one. */
-export async function startServer(...replies: Reply[]) {
-  const calls: { url?: string; headers: IncomingHttpHeaders; text: string }[] =
-    [];
+/** Starts a server that sends the answers in order, and repeats the last one. */
+export async function startServer(...answers: Answer[]) {
+  const calls: { headers: IncomingHttpHeaders; text: string }[] = [];
   const server = createServer(async (request, response) => {
-    const { url, headers } = request;
     const text = await readText(request);
-    const reply = replies[calls.length] ?? replies.at(-1);
-    calls.push({ url, headers, text });
+    const answer = answers[calls.length] ?? answers.at(-1);
+    calls.push({ headers: request.headers, text });
     const type = { "content-type": "application/json" };
-    response.writeHead(reply?.status ?? 200, { ...type, ...reply?.headers });
-    const body = reply?.body;
-    response.end(typeof body === "string" ? body : JSON.stringify(body));
+    response.writeHead(answer?.status ?? 200, { ...type, ...answer?.headers });
+    response.end(JSON.stringify(answer?.body));
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   cleanups.push(() => server.close().closeAllConnections());
 
   const { port } = server.address() as AddressInfo;
-  const baseURL = `http://127.0.0.1:${port}/v1`;
   const env = {
     OPENAI_API_KEY: KEY,
-    OPENAI_BASE_URL: baseURL,
+    OPENAI_BASE_URL: `http://127.0.0.1:${port}/v1`,
     OPENAI_MODEL: "test-model",
   };
-  return { calls, baseURL, env };
+  return { calls, env };
 }
 
 /** A chat completion. `choice` overrides the properties of its only choice. */

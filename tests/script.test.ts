@@ -1,5 +1,4 @@
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test, vi } from "vitest";
 import {
@@ -14,7 +13,9 @@ import {
   startServer,
 } from "./helpers.ts";
 
-test("the log is the wire, and each call sends the whole list", async () => {
+const CLIENT = "const client = new OpenAI(options);\n";
+
+test("the log is the wire, and each request contains the list", async () => {
   const body = completion('One\nTwo\r\n"three" \\ 四 🗾 \u2028 five\t.');
   const { calls, env } = await startServer({ body });
   const run = await runScript({ env });
@@ -23,12 +24,16 @@ test("the log is the wire, and each call sends the whole list", async () => {
   expect(logged).toEqual(calls.map(({ text }) => text));
   expect(run.responses).toEqual([body, body]);
 
-  const [first = [], second] = run.requests.map(({ messages }) => messages);
-  expect(first.map(({ role }) => role)).toEqual(["system", "user"]);
-  expect(second).toEqual([
-    ...first,
-    body.choices[0]?.message,
-    { role: "user", content: expect.stringMatching(/./) },
+  const message = (role: string, text: string) => {
+    return { role, content: expect.stringContaining(text) };
+  };
+  const parameters = { model: "test-model", temperature: 0.7, max_tokens: 500 };
+  const part1 = [message("system", "travel"), message("user", "Japan")];
+  const reply = body.choices[0]?.message;
+  const part2 = [...part1, reply, message("user", "Tokyo")];
+  expect(run.requests).toEqual([
+    { ...parameters, messages: part1 },
+    { ...parameters, messages: part2 },
   ]);
   const lines = run.lines.filter(({ response }) => response);
   expect(lines).toMatchObject([
@@ -49,11 +54,14 @@ test("OpenAI gets what `adapt` returns, and the log shows it", async () => {
   expect(requests[0]).toHaveProperty("max_completion_tokens");
 });
 
-test("a web page is a response without text", async () => {
-  vi.stubEnv("OPENAI_API_KEY", KEY);
-  vi.stubGlobal("fetch", async () => new Response("<title>Sign in</title>"));
-  await expect(importScript()).rejects.toThrow("The response has no text.");
-});
+test.each([{}, { choices: [null] }, { choices: [{}] }])(
+  "%j is a response without text",
+  async (body) => {
+    vi.stubEnv("OPENAI_API_KEY", KEY);
+    vi.stubGlobal("fetch", async () => Response.json(body));
+    await expect(importScript()).rejects.toThrow("The response has no text.");
+  },
+);
 
 describe.concurrent("a failed run ends with one fatal line:", () => {
   test("the server's words without the key, and a hint", async () => {
@@ -87,17 +95,13 @@ describe.concurrent("a failed run ends with one fatal line:", () => {
     expect(run.responses).toEqual([body]);
   });
 
-  test("the first of two errors, after its cause at debug level", async () => {
-    const client = "const client = new OpenAI(options);";
-    const cause = 'new Error("the real reason")';
+  test("the first of two errors", async () => {
     const errors = `
-      setTimeout(() => { throw new Error("first", { cause: ${cause} }); });
+      setTimeout(() => { throw new Error("first"); });
       setTimeout(() => { logger.info("late"); throw new Error("second"); });`;
-    const folder = copyProject([client, client + errors]);
-    const run = await runScript({ folder, env: { LOG_LEVEL: "debug" } });
-    const { msg } = expectFatal(run);
+    const folder = copyProject([CLIENT, CLIENT + errors]);
+    const { msg } = expectFatal(await runScript({ folder }));
     expect(msg).toBe("first");
-    expect(run.lines.at(-2)?.err?.stack).toContain("the real reason");
   });
 });
 
@@ -116,20 +120,11 @@ test("stderr says why a run failed, even if the log is silent", async () => {
   );
 });
 
-test.runIf(existsSync("/dev/full"))(
-  "stderr says that a disk is full",
-  async () => {
-    const run = await runScript({ shell: `${COMMAND} > /dev/full` });
-    expect(run.status).toBe(1);
-    expect(run.stderr).toMatch(/^ENOSPC: .*\n$/);
-  },
-);
-
 const isWindows = process.platform === "win32";
 
 test.skipIf(isWindows)("a closed pipe isn't an error", async () => {
-  const shell = `{ ${COMMAND}; echo $? >&2; } | true`;
-  const { stderr } = await runScript({ shell });
+  const command = `{ ${COMMAND}; echo $? >&2; } | true`;
+  const { stderr } = await runScript({ command });
   expect(stderr).toBe("0\n");
 });
 
@@ -138,15 +133,13 @@ const { stdout: version } = spawnSync("script", ["--version"]);
 const hasTerminal = String(version).includes("util-linux");
 
 test.runIf(hasTerminal)(
-  "a terminal shows colors in its width, and an error once",
+  "a terminal shows text, and an error once",
   async () => {
-    const client = "const client = new OpenAI(options);";
     const end =
       'process.once("beforeExit", () => { throw new Error("Boom."); });';
-    const folder = copyProject([client, client + end]);
     const { stdout } = await runScript({
-      folder,
-      shell: `script -qefc 'stty cols 70; ${COMMAND}' /dev/null`,
+      folder: copyProject([CLIENT, CLIENT + end]),
+      command: `script -qefc 'stty cols 70; ${COMMAND}' /dev/null`,
       env: { TERM: "xterm-256color" },
     });
     // The fatal line is shown, so that stderr doesn't repeat it.
