@@ -34,8 +34,6 @@ export function readProjectFile(path: string): string {
   return readFileSync(join(ROOT, path), "utf8").replaceAll("\r\n", "\n");
 }
 
-// ----- Copies of the project -------------------------------------------------
-
 /** A passage of the script, and what replaces it. */
 export type Edit = [before: string, after: string];
 
@@ -60,8 +58,6 @@ export function copyProject(...edits: Edit[]): string {
   writeFileSync(join(folder, SCRIPT), script);
   return folder;
 }
-
-// ----- Runs of the script ----------------------------------------------------
 
 type Line = ViewLine & { hint?: string };
 
@@ -91,21 +87,17 @@ export async function importScript(...edits: Edit[]): Promise<Run> {
   }
 }
 
-/** Runs the script, in the folder of the project. */
 export const COMMAND = `node --import tsx ${SCRIPT}`;
 
 interface RunOptions {
-  /** A copy of the project. */
   folder?: string;
-  /** The variables of the shell. */
   env?: Record<string, string>;
   /** What is typed. */
   input?: string;
-  /** What the shell runs in the folder. */
   command?: string;
 }
 
-/** Runs the script as a process, by default an unedited copy. */
+/** Runs a command in a copy of the project, by default the unedited script. */
 export async function runScript(options: RunOptions = {}): Promise<Run> {
   const { folder = copyProject(), env, input, command = COMMAND } = options;
   const { PATH, HOME, SystemRoot, TEMP } = process.env;
@@ -137,8 +129,6 @@ export function expectFatal({ status, stderr, lines }: Run): Line {
   expect(status).toBe(1);
   return fatal;
 }
-
-// ----- Servers ---------------------------------------------------------------
 
 interface Answer {
   status?: number;
