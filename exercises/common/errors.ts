@@ -1,9 +1,6 @@
 import { inspect } from "node:util";
 import OpenAI from "openai";
 
-// The first frame of a stack in the script, that is, not in common/.
-const FRAME = /exercises[\\/](?!common)[^\\/]+[\\/]([^\\/:]+:\d+)/;
-
 /** Says what went wrong and, where something true can be said, what to do. */
 export function describeError(thrown: unknown) {
   if (!(thrown instanceof Error)) return { message: inspect(thrown) };
@@ -27,7 +24,7 @@ export function describeError(thrown: unknown) {
   }
   // A plain error says what its author meant. Any other needs its line.
   if (thrown.constructor === Error) return { message };
-  const [, line] = FRAME.exec(stack) ?? [];
+  const line = findLine(stack);
   const place = line ? ` (${line})` : "";
   return { message: `${thrown.constructor.name}: ${message}${place}` };
 }
@@ -54,4 +51,11 @@ function findHint(status = 0): string | undefined {
     return "If the message names a cause, fix that. Otherwise, try again later or, if you run the server yourself, check its log.";
   }
   return undefined;
+}
+
+/** Returns the file and the line of the script's first frame in a stack. */
+function findLine(stack: string): string | undefined {
+  const frames = stack.matchAll(/exercises[\\/]([^\\/]+)[\\/]([^\\/:]+:\d+)/g);
+  const frame = [...frames].find(([, folder]) => folder !== "common");
+  return frame?.[2];
 }
