@@ -72,7 +72,7 @@ describe.concurrent("a failed run ends with one fatal line:", () => {
       { status: 401, body: { error: { message } } },
     );
     const run = await runScript({
-      env: { ...env, OPENAI_API_KEY: `${KEY} `, LOG_LEVEL: "DEBUG" },
+      env: { ...env, OPENAI_API_KEY: `${KEY} `, LOG_LEVEL: "debug" },
     });
     const { msg, hint } = expectFatal(run);
     expect(msg).toMatch(/^401 Bad \[OPENAI_API_KEY\] x+\[.*…$/);

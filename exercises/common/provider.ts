@@ -74,7 +74,7 @@ function readSetting(name: string): string | undefined {
 }
 
 function readLevel(): string {
-  const level = readSetting("LOG_LEVEL")?.toLowerCase() ?? "info";
+  const level = readSetting("LOG_LEVEL") ?? "info";
   const names = [...Object.keys(levels.values), "silent"];
   if (names.includes(level)) return level;
   throw new Error(`LOG_LEVEL must be one of ${names.join(", ")}.`);
