@@ -113,10 +113,8 @@ function copy(request: ChatRequest): ChatRequest {
 function adaptToOpenAI(original: ChatRequest): ChatRequest {
   const request = copy(original);
   // The newer models accept only the new name.
-  if (request.max_tokens !== undefined) {
-    request.max_completion_tokens ??= request.max_tokens;
-    delete request.max_tokens;
-  }
+  request.max_completion_tokens ??= request.max_tokens;
+  delete request.max_tokens;
   // The default model rejects a temperature while it reasons.
   if (request.model === DEFAULT_MODEL && request.temperature !== undefined) {
     request.reasoning_effort ??= "none";
