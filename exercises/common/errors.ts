@@ -9,7 +9,8 @@ export function describeError(thrown: unknown) {
   if (thrown instanceof OpenAI.APIConnectionError) {
     return {
       message: `Connection error: ${findCause(thrown)}`,
-      // The SDK gives a wrong address and a slow response the same name.
+      // To the SDK, an address that doesn't answer and a slow response are both
+      // a timeout.
       hint: "Check that the server is running and that OPENAI_BASE_URL, if set, is correct (http or https?). Then check your network and any proxy. If the server took too long, use a smaller model or a lower MAX_TOKENS.",
     };
   }
@@ -29,7 +30,7 @@ export function describeError(thrown: unknown) {
   return { message: `${thrown.constructor.name}: ${message}${place}` };
 }
 
-/** Returns the words of the innermost cause, which is the system's own error. */
+/** Returns the words, or the code, of the innermost cause. */
 function findCause(error: Error): string {
   if (error.cause instanceof Error) return findCause(error.cause);
   // If a host has several addresses, its error has a code but no message.

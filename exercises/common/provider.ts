@@ -9,14 +9,15 @@ type ChatRequest = OpenAI.ChatCompletionCreateParamsNonStreaming;
 
 const ENV_FILE = new URL("../../.env", import.meta.url);
 const OPENAI_URL = "https://api.openai.com/v1";
-// OpenAI withdraws gpt-4o, gpt-4o-mini, gpt-4.1, and gpt-4.1-mini on January
-// 14, 2027, and names this model as the successor of all four.
+// OpenAI names it as the successor of gpt-4o-mini:
+// https://developers.openai.com/api/docs/deprecations
 const DEFAULT_MODEL = "gpt-6-luna";
 
 /**
  * Reads the settings and logs which server they name. Returns the model, the
- * options of an OpenAI client, and `adapt`, which copies a request and changes
- * what OpenAI's models need changed. Throws an error if a setting is invalid.
+ * options of an OpenAI client, and `adapt`, which copies a request and, for
+ * OpenAI and Azure OpenAI, changes a parameter or two. Throws an error if a
+ * setting is invalid.
  */
 export function loadProvider() {
   const place = loadSettings();
@@ -55,9 +56,9 @@ export function loadProvider() {
 }
 
 /**
- * Loads `.env` if there is one, and says where the settings are. Then the
- * shell's OPENAI_* don't count, so that a key or a header, which the SDK reads,
- * never goes from the shell to a server that `.env` names.
+ * Loads `.env` if there is one, and returns where the settings are. With a
+ * `.env`, the shell's OPENAI_* are deleted: the SDK reads others, too, and would
+ * send them to the server that `.env` names.
  */
 function loadSettings(): string {
   if (!existsSync(ENV_FILE)) return "your shell (there is no .env)";
@@ -82,8 +83,8 @@ function readLevel(): string {
 
 function readKey(): string | undefined {
   const key = readSetting("OPENAI_API_KEY");
-  // `!` to `~` are the visible characters of ASCII. JSON escapes a quote and a
-  // backslash, so the log could not hide a key that contains one.
+  // `!` to `~` are the visible characters of ASCII. JSON escapes `"` and `\`,
+  // so that the log could not hide a key that contains one.
   if (key && (/[^!-~]/.test(key) || /["'\\]/.test(key))) {
     throw new Error(
       "OPENAI_API_KEY contains a space, a quote, a backslash, or a non-ASCII character. Copy the key again.",
@@ -103,8 +104,8 @@ function readURL(): string | undefined {
 }
 
 /**
- * Copies a request, so that a later push to the messages changes neither the
- * log nor what is sent. As JSON, because that is what is sent.
+ * Copies a request as JSON, which is what is sent. A later push to the messages
+ * doesn't change the copy.
  */
 function copy(request: ChatRequest): ChatRequest {
   return JSON.parse(JSON.stringify(request));

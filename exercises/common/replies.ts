@@ -86,7 +86,7 @@ function hasName({ content }: Message): boolean {
 
 /** Draws a city as a model draws a token: by a softmax with a temperature. */
 function drawCity(temperature: number): string | undefined {
-  // Each city is `ratio` times as likely as the one before it. At 0, it is 0.
+  // Each city is `ratio` times as likely as the one before it.
   const ratio = Math.exp(-1 / temperature);
   let rank = 0;
   while (Math.random() < ratio) rank += 1;
