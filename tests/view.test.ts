@@ -34,6 +34,7 @@ test("a request shows its messages and its parameters", () => {
 
 const stop = { message: reply, finish_reason: "stop" };
 const cut = { message: reply, finish_reason: "length" };
+const empty = { message: { role: "assistant", content: "" } };
 const reasoning = { role: "assistant", content: "", reasoning: "Hm." };
 const sum = { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 };
 const usage = { prompt_tokens: 1, completion_tokens: 2, total_tokens: 9 };
@@ -50,7 +51,9 @@ test.each<[line: object, shown: string]>([
   [{ response: { choices: [] } }, "response { choices: [] }"],
   [{ response: { choices: [null] } }, "response { choices: [ null ] }"],
   [{ response: { a: { b: { c: { d: 1 } } } } }, "c: { d: 1 } } }"],
+  [{ request: { messages: [reasoning] } }, "reasoning: 'Hm.'"],
   [{ response: { choices: [{ message: reasoning }] } }, "reasoning: 'Hm.'"],
+  [{ response: { choices: [stop, { ...empty, error: "No." }] } }, "'No.'"],
   [
     { response: { model: "m", choices: [stop, stop, cut], usage: sum } },
     'In spring. model "m" finish_reason stop, length · 10 prompt + 5 completion = 15 tokens',

@@ -13,7 +13,7 @@ export interface Line {
   err?: Partial<Error>;
 }
 
-type Message = OpenAI.ChatCompletionMessageParam | OpenAI.ChatCompletionMessage;
+type Message = OpenAI.ChatCompletionMessageParam;
 
 /** The start and the name form a label. The value is drawn beside it. */
 type Row = [start: string, name: string, value: unknown];
@@ -56,10 +56,10 @@ export function createView(): (line: Line, columns: number) => string {
     } else if (request !== undefined) {
       rows.push([INDENT, "request", request]);
     }
-    if (response && hasMessages(response)) {
+    if (response && hasTexts(response)) {
       rows.push(...toChoiceRows(response));
     } else if (response !== undefined) {
-      // What a server sends in place of a completion is shown as it came.
+      // What a server sends in place of a text is shown as it came.
       rows.push([INDENT, "response", response]);
     }
     if (err !== undefined) rows.push([INDENT, "err", err?.stack ?? err]);
@@ -84,7 +84,7 @@ function toMessageRows(messages: Message[], previous: Message[]): Row[] {
 }
 
 function toMessageRow(start: string, message: Message | undefined): Row {
-  // Without a text, other properties say more: `refusal`, for example.
+  // Without a text, other properties say more: `reasoning`, for example.
   return [start, message?.role ?? "?", message?.content || message];
 }
 
@@ -95,9 +95,9 @@ function listFields(fields: object): string {
     .join(" · ");
 }
 
-function hasMessages({ choices }: Partial<OpenAI.ChatCompletion>): boolean {
+function hasTexts({ choices }: Partial<OpenAI.ChatCompletion>): boolean {
   if (!Array.isArray(choices) || choices.length === 0) return false;
-  return choices.every((choice) => choice?.message);
+  return choices.every((choice) => choice?.message?.content);
 }
 
 function toChoiceRows(response: Partial<OpenAI.ChatCompletion>): Row[] {
