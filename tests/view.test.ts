@@ -6,13 +6,12 @@ const time = new Date(2026, 10, 28, 17, 7, 30).getTime();
 const system = { role: "system", content: "Be helpful." };
 const question = { role: "user", content: "When?" };
 const reply = { role: "assistant", content: "In spring." };
-const followUp = { role: "user", content: "Where?" };
 
 /** Draws lines of one log, without the colors. */
-function draw(lines: object[], columns = 80): string {
+function draw(lines: object[]): string {
   const view = createView();
   const own = { level: 30, time, msg: "Hi" };
-  const texts = lines.map((line) => view({ ...own, ...line }, columns));
+  const texts = lines.map((line) => view({ ...own, ...line }, 80));
   return stripVTControlCharacters(texts.join("")).replace(/ +$/gm, "");
 }
 
@@ -41,12 +40,12 @@ const usage = { prompt_tokens: 1, completion_tokens: 2, total_tokens: 9 };
 
 test.each<[line: object, shown: string]>([
   [{ level: 60, msg: "Bad.", hint: "Do this." }, "FATAL Bad. hint Do this."],
-  [{ level: 20, a_rather_long_name: 1 }, "a_rather_long_name 1"],
   [{ err: { stack: "Error: No.\n at a" } }, "err Error: No. at a"],
   [{ request: { messages: "text" } }, "request { messages: 'text' }"],
   [{ request: { messages: ["text"] } }, "+ 1 ? text"],
+  // The label is as wide as the terminal.
+  [{ request: { messages: [{ role: "r".repeat(73) }] } }, "{ role:"],
   [{ response: null }, "response null"],
-  [{ response: "<html>" }, "response <html>"],
   [{ response: { choices: "text" } }, "response { choices: 'text' }"],
   [{ response: { choices: [] } }, "response { choices: [] }"],
   [{ response: { choices: [null] } }, "response { choices: [ null ] }"],
@@ -70,12 +69,10 @@ test("controls are removed, and letters of every script stay", () => {
   expect(drawn).toContain("+ 1 [2Jbot     A[2JB\tC \u05d0\u200f \u0627 🗾");
 });
 
-test.each<[what: string, messages: object[], marks: string]>([
-  ["the same again", [system, question, reply, question], "  1,  2,+ 3,+ 4"],
-  ["fewer", [question, followUp], "  1,+ 2"],
-])("+ marks what is new: %s", (_, messages, marks) => {
-  const requests = [{ messages: [system, question] }, { messages }];
-  const drawn = draw(requests.map((request) => ({ request })));
-  const labels = drawn.match(/(?<=^  )[+ ] \d/gm) ?? [];
-  expect(labels.slice(2).join()).toBe(marks);
+test("+ marks what the previous request didn't contain", () => {
+  const first = { messages: [system, question] };
+  const second = { messages: [question, reply, question] };
+  const drawn = draw([{ request: first }, { request: second }]);
+  const labels = drawn.match(/(?<=^  )[+ ] \d/gm);
+  expect(labels).toEqual(["+ 1", "+ 2", "  1", "+ 2", "+ 3"]);
 });
