@@ -2,22 +2,20 @@ import OpenAI from "openai";
 import { expect, test } from "vitest";
 import { describeError } from "../exercises/common/errors.ts";
 
-/** The error of a response. */
 function failed(status: number, body: object) {
   return OpenAI.APIError.generate(status, body, undefined, new Headers());
 }
 
 test.each([
-  [400, undefined],
+  [400, /^$/],
   [401, /^Check that OPENAI_API_KEY is set and correct\.$/],
   [404, /^If the message doesn't .*, check OPENAI_MODEL and OPENAI_BASE_URL\./],
   [429, /quota, credit, or billing.* Otherwise, wait/],
   [500, /^If the message names a cause.* Otherwise, try again later/],
   [529, /^If the message names a cause/],
 ])("the hint for status %i: %s", (status, pattern) => {
-  const error = failed(status, { error: { message: "No." } });
-  const hint = pattern && expect.stringMatching(pattern);
-  expect(describeError(error)).toEqual({ message: `${status} No.`, hint });
+  const { hint = "" } = describeError(failed(status, {}));
+  expect(hint).toMatch(pattern);
 });
 
 const metadata = { raw: "The real cause" };
@@ -37,11 +35,11 @@ const code = "ECONNREFUSED";
 const addresses = Object.assign(new AggregateError([]), { code });
 
 test.each([
-  [new OpenAI.APIConnectionError({ cause: outer }), "connect ECONNRESET"],
-  [new OpenAI.APIConnectionError({ cause: addresses }), "ECONNREFUSED"],
-  [new OpenAI.APIConnectionTimeoutError(), "Request timed out."],
-])("%s is a connection error: %s", (error, words) => {
-  const hint = expect.stringMatching(/^Check .*OPENAI_BASE_URL, .* proxy/);
+  [outer, "connect ECONNRESET"],
+  [addresses, "ECONNREFUSED"],
+])("a connection error because of %s: %s", (cause, words) => {
+  const error = new OpenAI.APIConnectionError({ cause });
+  const hint = expect.stringMatching(/server is running.*BASE_URL.*proxy/);
   const message = `Connection error: ${words}`;
   expect(describeError(error)).toEqual({ message, hint });
 });
