@@ -24,7 +24,6 @@ export default defineConfig({
       LOG_LEVEL: "",
     },
     maxWorkers: 2,
-    maxConcurrency: 4,
     // A process takes a second on an idle machine, and longer on a busy one.
     testTimeout: 60_000,
     restoreMocks: true,

@@ -9,26 +9,28 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { createServer, type IncomingHttpHeaders } from "node:http";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { text as readText } from "node:stream/consumers";
-import { afterAll, expect, vi } from "vitest";
-import type { Line as ViewLine } from "../exercises/common/view.ts";
+import { afterAll, vi } from "vitest";
+import type { Line } from "../exercises/common/view.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 export const SCRIPT = "exercises/01_llm_basics/01_chat_completion.ts";
-export const KEY = "sk-test-1234567890abcdef";
+export const KEY = "sk-test-123456789012";
 
 // Each imported copy of the project listens for errors.
 process.setMaxListeners(0);
 process.stdout.setMaxListeners(0);
 
-const cleanups: (() => void)[] = [];
-afterAll(() => {
-  for (const cleanup of cleanups) cleanup();
-});
+// The folder of all copies of the project. They find their packages in it.
+const COPIES = mkdtempSync(join(tmpdir(), "llm-basics-"));
+cpSync(join(ROOT, "package.json"), join(COPIES, "package.json"));
+const modules = join(COPIES, "node_modules");
+symlinkSync(join(ROOT, "node_modules"), modules, "junction");
+afterAll(() => rmSync(COPIES, { recursive: true, force: true }));
 
 export function readProjectFile(path: string): string {
   return readFileSync(join(ROOT, path), "utf8").replaceAll("\r\n", "\n");
@@ -46,20 +48,14 @@ export function copyProject(...edits: Edit[]): string {
     script = parts.join(after);
   }
 
-  const folder = mkdtempSync(join(tmpdir(), "llm-basics-"));
-  cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
-  for (const path of ["package.json", "exercises/common"]) {
-    cpSync(join(ROOT, path), join(folder, path), { recursive: true });
-  }
-  const modules = "node_modules";
-  symlinkSync(join(ROOT, modules), join(folder, modules), "junction");
+  const folder = mkdtempSync(join(COPIES, "copy-"));
+  const common = "exercises/common";
+  cpSync(join(ROOT, common), join(folder, common), { recursive: true });
   // A reader's own copies of the script stay where they are.
   mkdirSync(dirname(join(folder, SCRIPT)));
   writeFileSync(join(folder, SCRIPT), script);
   return folder;
 }
-
-type Line = ViewLine & { hint?: string };
 
 export type Run = ReturnType<typeof toRun>;
 
@@ -79,27 +75,19 @@ function toRun(stdout: string, stderr = "", status: number | null = 0) {
 export async function importScript(...edits: Edit[]): Promise<Run> {
   const folder = copyProject(...edits);
   const write = vi.spyOn(process.stdout, "write").mockReturnValue(true);
-  try {
-    await import(join(folder, SCRIPT));
-    return toRun(write.mock.calls.map(([text]) => text).join(""));
-  } finally {
-    write.mockRestore();
-  }
+  await import(join(folder, SCRIPT));
+  return toRun(write.mock.calls.map(([text]) => text).join(""));
 }
 
 export const COMMAND = `node --import tsx ${SCRIPT}`;
 
-interface RunOptions {
-  folder?: string;
-  env?: Record<string, string>;
-  /** What is typed. */
-  input?: string;
-  command?: string;
-}
-
 /** Runs a command in a copy of the project, by default the unedited script. */
-export async function runScript(options: RunOptions = {}): Promise<Run> {
-  const { folder = copyProject(), env, input, command = COMMAND } = options;
+export async function runScript({
+  folder = copyProject(),
+  command = COMMAND,
+  env = {},
+  input = "",
+}): Promise<Run> {
   const { PATH, HOME, SystemRoot, TEMP } = process.env;
   const child = spawn(command, {
     shell: true,
@@ -115,41 +103,16 @@ export async function runScript(options: RunOptions = {}): Promise<Run> {
   return toRun(stdout, stderr, status);
 }
 
-/**
- * Expects that a run failed with one fatal line, its last, and with the same
- * words on stderr. Returns that line.
- */
-export function expectFatal({ status, stderr, lines }: Run): Line {
-  const [fatal, ...others] = lines.filter(({ level }) => level === 60);
-  if (!fatal) throw new Error(`No fatal line. stderr: ${stderr}`);
-  expect(others).toEqual([]);
-  expect(lines.at(-1)).toBe(fatal);
-  const words = fatal.hint ? [fatal.msg, fatal.hint] : [fatal.msg];
-  expect(stderr).toBe(`${words.join("\n")}\n`);
-  expect(status).toBe(1);
-  return fatal;
-}
-
-interface Answer {
-  status?: number;
-  headers?: Record<string, string>;
-  body: object;
-}
-
-/** Starts a server that sends the answers in order, and repeats the last one. */
-export async function startServer(...answers: Answer[]) {
-  const calls: { headers: IncomingHttpHeaders; text: string }[] = [];
+/** Starts a server that gives every request the same answer. */
+export async function startServer(status: number, body: object, headers = {}) {
+  const requests: string[] = [];
   const server = createServer(async (request, response) => {
-    const text = await readText(request);
-    const answer = answers[calls.length] ?? answers.at(-1);
-    calls.push({ headers: request.headers, text });
-    const type = { "content-type": "application/json" };
-    response.writeHead(answer?.status ?? 200, { ...type, ...answer?.headers });
-    response.end(JSON.stringify(answer?.body));
+    requests.push(await readText(request));
+    response.setHeader("content-type", "application/json");
+    response.writeHead(status, headers).end(JSON.stringify(body));
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(0, "127.0.0.1").unref();
   await once(server, "listening");
-  cleanups.push(() => server.close().closeAllConnections());
 
   const { port } = server.address() as AddressInfo;
   const env = {
@@ -157,14 +120,11 @@ export async function startServer(...answers: Answer[]) {
     OPENAI_BASE_URL: `http://127.0.0.1:${port}/v1`,
     OPENAI_MODEL: "test-model",
   };
-  return { calls, env };
+  return { requests, env };
 }
 
-/** A chat completion. `choice` overrides the properties of its only choice. */
-export function completion(content: string, choice: object = {}) {
+/** A chat completion with one choice. */
+export function completion(content: string, finish_reason = "stop") {
   const message = { role: "assistant", content };
-  return {
-    choices: [{ index: 0, message, finish_reason: "stop", ...choice }],
-    usage: { prompt_tokens: 10, completion_tokens: 5, total_tokens: 15 },
-  };
+  return { choices: [{ index: 0, message, finish_reason }] };
 }
