@@ -14,8 +14,18 @@ import {
 
 const CLIENT = "const client = new OpenAI(options);\n";
 
+test("the log is the wire", async () => {
+  const body = completion('One\nTwo\r\n"three" \\ 四 🗾 \u2028 five\t.');
+  const { requests, env } = await startServer(200, body);
+  const run = await runScript({ env });
+  expect(run).toMatchObject({ status: 0, stderr: "" });
+  const logged = run.requests.map((request) => JSON.stringify(request));
+  expect(logged).toEqual(requests);
+  expect(run.responses).toEqual([body, body]);
+});
+
 test("the log shows what is sent to OpenAI, and what comes back", async () => {
-  const first = completion('One\nTwo\r\n"three" \\ 四 🗾 \u2028 five\t.');
+  const first = completion("Spring.");
   const second = completion("Day 1", "length");
   const send = vi.fn<typeof fetch>();
   send.mockResolvedValueOnce(Response.json(first));
