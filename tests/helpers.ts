@@ -57,6 +57,12 @@ export function copyProject(...edits: Edit[]): string {
   return folder;
 }
 
+/** Writes the `.env` of a copy of the project. */
+export function writeEnv(folder: string, settings: object): void {
+  const lines = Object.entries(settings).map((entry) => entry.join("="));
+  writeFileSync(join(folder, ".env"), lines.join("\n"));
+}
+
 export type Run = ReturnType<typeof toRun>;
 
 function toRun(stdout: string, stderr = "", status: number | null = 0) {

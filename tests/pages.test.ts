@@ -11,6 +11,7 @@ import {
   runScript,
   SCRIPT,
   startServer,
+  writeEnv,
   type Run,
 } from "./helpers.ts";
 
@@ -126,8 +127,7 @@ test("chat.mjs reads .env, and sends the whole list", async () => {
   expect(section).toContain(`\`${command}\``);
   const { requests, env } = await startServer(200, completion("Ada."));
   const folder = copyProject();
-  const settings = Object.entries(env).map((entry) => entry.join("="));
-  writeFileSync(join(folder, ".env"), settings.join("\n"));
+  writeEnv(folder, env);
   writeFileSync(join(folder, "chat.mjs"), blocksOf(section, "js").join());
 
   const { stdout } = await runScript({ folder, command });

@@ -1,12 +1,11 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import OpenAI from "openai";
 import { beforeEach, expect, test, vi } from "vitest";
-import { copyProject, startServer } from "./helpers.ts";
+import { copyProject, startServer, writeEnv } from "./helpers.ts";
 
 // The copy reads the .env of its own folder.
 const folder = copyProject();
-const envFile = join(folder, ".env");
 const { loadProvider }: typeof import("../exercises/common/provider.ts") =
   await import(join(folder, "exercises/common/provider.ts"));
 
@@ -19,7 +18,7 @@ let log = "";
 beforeEach(() => {
   process.env = { ...shellVariables };
   vi.useRealTimers();
-  rmSync(envFile, { force: true });
+  rmSync(join(folder, ".env"), { force: true });
   log = "";
   vi.spyOn(process.stdout, "write").mockImplementation((text) => {
     log += text;
@@ -32,10 +31,7 @@ type Variables = Record<string, string>;
 /** Loads the provider with the settings of the shell and of a .env. */
 function load(shell: Variables, file?: Variables) {
   Object.assign(process.env, shell);
-  if (file) {
-    const lines = Object.entries(file).map((entry) => entry.join("="));
-    writeFileSync(envFile, lines.join("\n"));
-  }
+  if (file) writeEnv(folder, file);
   return loadProvider();
 }
 
@@ -105,6 +101,7 @@ const MINI = { ...COLD, model: "gpt-4o-mini" };
 
 test.each<[baseURL: string, given: object, sent: object]>([
   [AZURE, LIMIT, RENAMED],
+  [OPENAI, { max_tokens: 6, ...RENAMED }, RENAMED],
   [OPENAI, COLD, { ...COLD, reasoning_effort: "none" }],
   [OPENAI, LOW, LOW],
   [OPENAI, MINI, MINI],

@@ -10,6 +10,7 @@ import {
   runScript,
   SCRIPT,
   startServer,
+  writeEnv,
 } from "./helpers.ts";
 
 const CLIENT = "const client = new OpenAI(options);\n";
@@ -17,8 +18,11 @@ const CLIENT = "const client = new OpenAI(options);\n";
 test("the log is the wire", async () => {
   const body = completion('One\nTwo\r\n"three" \\ 四 🗾 \u2028 five\t.');
   const { requests, env } = await startServer(200, body);
-  const run = await runScript({ env });
+  const folder = copyProject();
+  writeEnv(folder, env);
+  const run = await runScript({ folder });
   expect(run).toMatchObject({ status: 0, stderr: "" });
+  expect(run.stdout).toMatch(/^({[^\n]*}\n)+$/);
   const logged = run.requests.map((request) => JSON.stringify(request));
   expect(logged).toEqual(requests);
   expect(run.responses).toEqual([body, body]);
